@@ -1,0 +1,5 @@
+"""`python -m dml_lib`."""
+
+from .cli import main
+
+main()

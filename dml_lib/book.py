@@ -1,0 +1,149 @@
+"""The book: chapters executed in order by papermill, then built to HTML that works offline."""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import papermill
+import plotly
+
+from . import paths
+from .config import SCHEMES, Config
+from .sounds import catalog
+
+CHAPTERS = ("01_sounds", "02_method", "03_train", "04_evaluate", "05_explore", "06_sonify")
+TEMPLATE = "03_train"  # run once a scheme
+STATIC = ("README.md", "_config.yml", "_toc.yml", "references.bib", "assets")
+
+
+class BookFailed(RuntimeError):
+    """A chapter or the HTML build failed."""
+
+
+def jobs():
+    """What is executed, in order: (chapter, copy, extra parameters)."""
+    for chapter in CHAPTERS:
+        if chapter == TEMPLATE:
+            yield from ((chapter, f"{chapter}_{scheme}", {"scheme": scheme}) for scheme in SCHEMES)
+        else:
+            yield chapter, chapter, {}
+
+
+def tidy(notebook, title=None):
+    """Make an executed notebook fit for readers.
+
+    Removes progress bars, and the paths and times that papermill leaves; hides the cell that it injects; adds `title`
+    to the first heading, so that copies of a template can be told apart.
+    """
+    notebook.metadata.pop("papermill", None)
+    for cell in notebook.cells:
+        cell.metadata.pop("papermill", None)
+        cell.metadata.pop("execution", None)
+        if "injected-parameters" in cell.metadata.get("tags", []):
+            cell.metadata["tags"].append("remove-cell")
+        if cell.cell_type == "code":
+            cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr"]
+        elif title and cell.source.startswith("# "):
+            heading, _, rest = cell.source.partition("\n")
+            cell.source, title = f"{heading}: {title}\n{rest}", None
+    return notebook
+
+
+def execute(chapter, copy, target, parameters):
+    """Run one chapter; the copy appears in `target` only when all its cells ran.
+
+    Raises
+    ------
+    BookFailed
+        A cell raised; the message ends with its error.
+    """
+    source, temporary = paths.CHAPTERS / f"{chapter}.ipynb", target / f".{copy}.ipynb"
+    try:
+        papermill.execute_notebook(
+            source, temporary, parameters, kernel_name="python3", cwd=paths.CHAPTERS, progress_bar=False, request_save_on_cell_execute=False,
+        )
+    except papermill.PapermillExecutionError as error:
+        raise BookFailed(f"chapter {copy}: {error.ename}: {error.evalue} (the cells up to there are in {temporary})") from None
+    title = parameters["scheme"].replace("_", " ") if "scheme" in parameters else None
+    notebook = tidy(nbformat.read(temporary, as_version=4), title)
+    nbformat.write(notebook, temporary)
+    temporary.replace(target / f"{copy}.ipynb")
+
+
+def vendor(folder):
+    """Copy the scripts that pages load, from the installed packages: no page needs a network."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(Path(plotly.__file__).parent / "package_data" / "plotly.min.js", folder)
+    mathjax = Path(importlib.util.find_spec("sphinx-mathjax-offline").origin).parent
+    shutil.copy(mathjax / "static" / "mathjax" / "tex-svg-full.js", folder)
+
+
+def html(book, output):
+    """Build the HTML of an executed book; a warning is an error.
+
+    Raises
+    ------
+    BookFailed
+        With the warnings.
+    """
+    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", book, "-W", "-n", "--keep-going", "--path-output", output, "--quiet"]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+    index = output / "_build" / "html" / "index.html"
+    if done.returncode or not index.is_file():
+        raise BookFailed("the HTML build failed:\n" + (done.stdout + done.stderr)[-4000:])
+    return index
+
+
+def build(profile, seed=0, run_dir="", output=paths.ROOT, say=print):
+    """Run every chapter and build the book.
+
+    Parameters
+    ----------
+    profile : str
+    seed : int
+    run_dir : str
+        Working folder; `_run/<profile>` if empty.
+    output : path
+        `_build/html` is made in it.
+    say : callable
+        Told what happens.
+
+    Returns
+    -------
+    pathlib.Path
+        index.html
+
+    Raises
+    ------
+    ValueError
+        Unknown profile.
+    catalog.SourceMissing
+        A soundfont is missing and cannot be fetched.
+    BookFailed
+    """
+    cfg, run = Config.preset(profile, seed=seed), paths.Run(profile, run_dir)
+    for source in cfg.sources:
+        say(f"sounds: {source} at {catalog.fetch(source)}")
+    chapters = run.book / "chapters"
+    shutil.rmtree(run.book, ignore_errors=True)
+    chapters.mkdir(parents=True)
+    os.environ["DML_BOOK"] = "1"
+    began = time.monotonic()
+    for chapter, copy, extra in jobs():
+        since = time.monotonic()
+        execute(chapter, copy, chapters, {"profile": profile, "seed": seed, "run_dir": run_dir} | extra)
+        say(f"chapter {copy}: {time.monotonic() - since:.0f} s")
+    for name in STATIC:
+        copy = shutil.copytree if (paths.ROOT / name).is_dir() else shutil.copy
+        copy(paths.ROOT / name, run.book / name)
+    for page in paths.CHAPTERS.glob("*.md"):
+        shutil.copy(page, chapters)
+    vendor(run.book / "assets")
+    index = html(run.book, Path(output).resolve())
+    say(f"book: {index} ({time.monotonic() - began:.0f} s after install)")
+    return index

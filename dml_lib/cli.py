@@ -1,0 +1,72 @@
+"""The command line: `python -m dml_lib COMMAND`.
+
+Exit codes: 0 done, 2 bad arguments or nothing usable, 1 anything else, a damaged file of ours included.
+"""
+
+import sys
+
+import click
+
+EXAMPLES = """\b
+Examples:
+  python -m dml_lib book --profile fast    run all chapters, build _build/html
+  python -m dml_lib sources                which sounds are here, and how to get the others
+  python -m dml_lib fetch fluidr3          get one of them without touching the system
+"""
+
+
+@click.group(epilog=EXAMPLES, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.pass_context
+def commands(context):
+    """Find your way in large sound libraries by ear and by map."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+@commands.command()
+@click.option("--profile", default="standard", show_default=True, help="fast, standard or paper.")
+@click.option("--seed", default=0, show_default=True)
+@click.option("--run-dir", default="", help="Working folder; _run/<profile> if not given.")
+@click.option("--output", default=None, type=click.Path(file_okay=False), help="Where _build/html is made; the repository if not given.")
+def book(profile, seed, run_dir, output):
+    """Run all chapters and build the HTML book."""
+    from . import book, paths
+
+    book.build(profile, seed, run_dir, output or paths.ROOT, click.echo)
+
+
+@commands.command()
+def sources():
+    """List the sources of sound: found or not, where, size, licence, how to get them."""
+    from .sounds import catalog
+
+    click.echo(catalog.status().to_string(index=False))
+
+
+@commands.command()
+@click.argument("name")
+def fetch(name):
+    """Get a source of sound into data/."""
+    from .sounds import catalog
+
+    click.echo(catalog.fetch(name))
+
+
+def main():
+    """Run a command; a user's mistake ends with one sentence, never with a traceback."""
+    from .results import ResultDamaged
+    from .sounds.catalog import SourceMissing
+
+    try:
+        sys.exit(commands.main(standalone_mode=False) or 0)
+    except click.exceptions.Abort:
+        sys.exit("interrupted")
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except (ResultDamaged, RuntimeError) as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(1)
+    except (SourceMissing, ValueError) as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(2)

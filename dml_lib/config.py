@@ -1,0 +1,134 @@
+"""Every choice of an experiment in one frozen object, and the three profiles of the book.
+
+A profile says which sounds and how much training; it never changes the meaning of a number.
+"""
+
+from dataclasses import asdict, dataclass, fields, replace
+from difflib import get_close_matches
+
+SCHEMES = ("instrument", "pitch", "instrument_pitch", "instrument_pitch_2")
+RECIPES = ("paper", "ours")
+
+
+def check_name(kind, name, known):
+    """Return `name` if it is one of `known`; raise ValueError with the nearest known name otherwise."""
+    known = list(known)
+    if name in known:
+        return name
+    close = get_close_matches(str(name), known, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    raise ValueError(f"unknown {kind} {name!r}: expected one of {', '.join(map(str, known))}.{hint}")
+
+
+@dataclass(frozen=True)
+class Config:
+    """One experiment.
+
+    Attributes are grouped in the order of the rooms they configure.
+    Defaults are the paper's values; a preset changes only amounts.
+
+    Raises
+    ------
+    ValueError
+        From `preset` and `with_`, when a profile or parameter is unknown or a value has the wrong type.
+
+    Source
+    ------
+    Paper, sections 2 and 3; original code for what the paper leaves open (see the fidelity table of chapter 02).
+    """
+
+    profile: str = "fast"
+    seed: int = 0
+    threads: int = 2  # a fixed number, because sums in another order differ in the last bit
+
+    # sounds
+    sources: tuple = ("timgm6mb",)
+    sounds_per_instrument: int = 64
+    note_step: int = 2  # every second semitone keeps several sounds a note where there are few
+
+    # front end
+    sr: int = 16_000
+    hop_length: int = 800  # 20 frames per second
+    fmin: float = 27.5
+    n_bins: int = 192
+    bins_per_octave: int = 24
+    filter_scale: float = 1.5  # measured on the author's feature files
+    window: str = "cosine"  # square root of a Hann window
+    gain: float = 50.0  # log(1 + gain X)
+
+    # network
+    n_in: int = 10  # frames a window, 0.5 s
+    size: str = "xlarge"
+    n_dims: int = 3
+
+    # loss
+    margin_pos: float = 0.0
+    margin_neg: float = 1.0
+    loss_form: str = "paper"
+
+    # the paper's recipe
+    learning_rate: float = 0.02
+    batch_triplets: int = 32
+    paper_iterations: int = 50_000
+    same_file_positives: bool = True
+    disjoint_negatives: bool = True
+    noise_mean: float = 0.0  # the author's code adds N(0.1, 0.01); the paper does not say so
+    noise_sd: float = 0.0
+
+    # our recipe
+    ours_iterations: int = 750
+    ours_windows: int = 96
+    ours_learning_rate: float = 3e-3
+    weight_decay: float = 0.01
+
+    # evaluation
+    validate_every: int = 0  # iterations; 0: only at the end
+    eval_frames: int = 20_000
+
+    @classmethod
+    def preset(cls, profile, **changes):
+        """The `Config` of a profile (`fast`, `standard`, `paper`), with some parameters changed."""
+        check_name("profile", profile, PRESETS)
+        return cls(profile=profile, **PRESETS[profile]).with_(**changes)
+
+    def with_(self, **changes):
+        """A copy with some parameters changed; unknown names and wrong types are errors."""
+        types = {f.name: type(getattr(self, f.name)) for f in fields(self)}
+        for name, value in changes.items():
+            check_name("parameter", name, types)
+            wanted = types[name]
+            right = isinstance(value, wanted) or (wanted is float and type(value) is int)
+            if not right or (wanted is not bool and isinstance(value, bool)):
+                raise ValueError(
+                    f"parameter {name!r} expected {wanted.__name__}, found {type(value).__name__} ({value!r})"
+                )
+        return replace(self, **changes)
+
+    def origin_penalty(self, scheme):
+        """Weight of the mean |Z| term, which the paper does not mention.
+
+        Source
+        ------
+        Original code: 0.001 for the instrument scheme, 0.002 for the others.
+        """
+        return 0.001 if check_name("scheme", scheme, SCHEMES) == "instrument" else 0.002
+
+    def front_end(self):
+        """The parameters that fix a feature array, and nothing else: the store is keyed by them."""
+        names = ("sr", "hop_length", "fmin", "n_bins", "bins_per_octave", "filter_scale", "window")
+        return {name: getattr(self, name) for name in names}
+
+    def as_dict(self):
+        """Plain values, for a results file."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+
+
+PRESETS = {
+    "fast": dict(paper_iterations=20, ours_iterations=100, eval_frames=5_000),
+    "standard": dict(
+        sources=("timgm6mb", "fluidr3"), sounds_per_instrument=400, note_step=1, paper_iterations=500,
+    ),
+    "paper": dict(
+        sources=("timgm6mb", "fluidr3"), sounds_per_instrument=5_000, note_step=1, eval_frames=50_000,
+    ),
+}

@@ -1,0 +1,263 @@
+"""How good a space is: k-nearest-neighbor classification and ranked retrieval by distance.
+
+Conventions
+-----------
+Embeddings are (n, n_dims) float arrays; labels are (n,) integer codes.
+Distances are Euclidean. Equal distances rank by position, equal votes go to the smaller label code.
+k is chosen on validation points, never on test points.
+
+Source
+------
+Paper, section 3 (both methods are named there, no number is printed); original code for the list of k.
+"""
+
+import numpy as np
+import pandas as pd
+from scipy.spatial import cKDTree
+
+from .config import check_name
+from .dataset import FRACTIONS, SPLITS
+
+KS = (1, 5, 9, 15, 21, 35, 51, 75, 101)
+COLUMNS = {"instrument": "instrument", "pitch": "note_number"}  # label: column of the table of sounds
+
+
+def validate(z, y):
+    """Raise ValueError unless `z` is a finite (n, n_dims) array and `y` holds n codes of at least 0."""
+    z, y = np.asarray(z), np.asarray(y)
+    if z.ndim != 2 or y.shape != z.shape[:1]:
+        raise ValueError(f"expected embeddings (n, n_dims) and labels (n,), found {z.shape} and {y.shape}")
+    if not len(z):
+        raise ValueError("expected at least one point, found none")
+    if not np.isfinite(z).all():
+        raise ValueError(f"expected finite embeddings, found {np.count_nonzero(~np.isfinite(z))} bad values: check the network")
+    if not np.issubdtype(y.dtype, np.integer) or y.min() < 0:
+        raise ValueError(f"expected integer label codes of at least 0, found {y.dtype}: drop unlabeled points first")
+
+
+def neighbors(points, queries, k):
+    """Indices of the k nearest points of each query, nearest first, equal distances by index.
+
+    Returns
+    -------
+    np.ndarray, (n_queries, min(k, n_points)), int64
+    """
+    k = min(k, len(points))
+    distance, index = cKDTree(points).query(queries, k=np.arange(1, k + 1), workers=-1)
+    return np.take_along_axis(index, np.lexsort((index, distance), axis=1), axis=1)
+
+
+def knn_predict(z_train, y_train, z, ks=KS):
+    """Vote of the k nearest training points, for several k at once.
+
+    Parameters
+    ----------
+    z_train : np.ndarray, (n_train, n_dims)
+    y_train : np.ndarray, (n_train,), int
+    z : np.ndarray, (n, n_dims)
+    ks : sequence of int
+        A k beyond n_train counts all points.
+
+    Returns
+    -------
+    np.ndarray, (len(ks), n), int64
+    """
+    validate(z_train, y_train)
+    votes = y_train[neighbors(z_train, z, max(ks))]
+    n_classes, rows = int(y_train.max()) + 1, np.arange(len(z))[:, None]
+    counts = np.zeros((len(z), n_classes), np.int32)
+    predicted, done = {}, 0
+    for k in sorted(set(ks)):
+        part = votes[:, done:k]
+        np.add.at(counts, (rows, part), 1)
+        predicted[k], done = counts.argmax(axis=1), k
+    return np.stack([predicted[k] for k in ks])
+
+
+def knn_accuracy(train, valid, test, ks=KS):
+    """Accuracy of kNN on test points with the k that is best on validation points.
+
+    Parameters
+    ----------
+    train, valid, test : (z, y)
+    ks : sequence of int
+
+    Returns
+    -------
+    accuracy : float
+    k : int
+        Smallest of the best.
+    predicted : np.ndarray, (n_test,), int64
+    """
+    for part in (train, valid, test):
+        validate(*part)
+    on_valid = (knn_predict(*train, valid[0], ks) == valid[1]).mean(axis=1)
+    k = ks[int(on_valid.argmax())]
+    predicted = knn_predict(*train, test[0], (k,))[0]
+    return float((predicted == test[1]).mean()), k, predicted
+
+
+def confusion(y, predicted, n_classes):
+    """Share of each true class (rows) given each label (columns), (n_classes, n_classes); rows sum to 1 or are 0.
+
+    Source
+    ------
+    Our choice. The author's bar charts normalize columns: they show precision.
+    """
+    counts = np.zeros((n_classes, n_classes))
+    np.add.at(counts, (y, predicted), 1)
+    return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+
+
+def retrieval(z, y):
+    """Rank all other points by distance to each point.
+
+    A point with no other of its class has nothing to find and is left out.
+
+    Returns
+    -------
+    dict of str to float
+        `p_at_5`: share of the five nearest that are of the class. `r_precision`: the same among the R nearest, where R
+        is the number of others in the class. `map_at_r`: mean over those R ranks of precision at each hit.
+
+    Raises
+    ------
+    ValueError
+        No class has two points.
+    """
+    validate(z, y)
+    others = np.bincount(y)[y] - 1
+    asked = np.flatnonzero(others > 0)
+    if not len(asked):
+        raise ValueError("expected a class with two points, found none: nothing can be retrieved")
+    depth = max(5, int(others.max()))
+    totals = np.zeros(3)
+    for rows in np.array_split(asked, -(-len(asked) * depth // 5_000_000)):
+        found = neighbors(z, z[rows], depth + 1)
+        itself = found == rows[:, None]
+        itself[~itself.any(axis=1), -1] = True  # hidden behind duplicates: drop the farthest instead
+        hits = y[found[~itself].reshape(len(rows), -1)] == y[rows][:, None]
+        r = others[rows]
+        inside = np.arange(hits.shape[1]) < r[:, None]
+        precision = np.cumsum(hits, axis=1) / np.arange(1, hits.shape[1] + 1)
+        totals += (
+            hits[:, :5].mean(axis=1).sum(),
+            ((hits & inside).sum(axis=1) / r).sum(),
+            ((precision * (hits & inside)).sum(axis=1) / r).sum(),
+        )
+    return dict(zip(("p_at_5", "r_precision", "map_at_r"), (totals / len(asked)).tolist()))
+
+
+def labeled_sounds(dataset, label):
+    """Which sounds of each split carry a label.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        With `split` in its table.
+    label : str
+        `instrument` or `pitch`.
+
+    Returns
+    -------
+    rows : list of np.ndarray
+        Sound numbers of training, validation and test.
+    y : np.ndarray, (n_sounds,), int64
+        Label codes, -1 without a label.
+    names : np.ndarray
+        Name of each code.
+    """
+    column = dataset.table[COLUMNS[check_name("label", label, COLUMNS)]]
+    labeled = column.notna().to_numpy()
+    y = np.full(len(column), -1)
+    names, y[labeled] = np.unique(column[labeled].to_numpy(), return_inverse=True)
+    split = dataset.table["split"].to_numpy()
+    return [np.flatnonzero((split == name) & labeled) for name in FRACTIONS], y, names
+
+
+def frame_sample(dataset, sounds, max_frames, seed):
+    """At most `max_frames` frames of some sounds, by chance; silent frames count, as in the author's code.
+
+    Returns
+    -------
+    np.ndarray, (n,), int64
+        Rows of `dataset.frames`, sorted.
+    """
+    rows = np.flatnonzero(np.isin(dataset.sound_of_frame(), sounds))
+    return np.sort(np.random.default_rng([seed, 5]).choice(rows, min(max_frames, len(rows)), replace=False))
+
+
+def evaluate(frames, points, dataset, label, max_frames=20_000, seed=0):
+    """The report card of one space for one label, at sound level and at frame level.
+
+    Parameters
+    ----------
+    frames : np.ndarray, (n_frames_total, n_dims)
+        One point a frame.
+    points : np.ndarray, (n_sounds, n_dims)
+        One point a sound.
+    dataset : Dataset
+        With `split` in its table.
+    label : str
+        `instrument` or `pitch`.
+    max_frames : int
+        Frames drawn from each split for the frame level.
+    seed : int
+
+    Returns
+    -------
+    dict of str to float
+        `knn`, `knn.frame`, `k`, `k.frame`, `chance` (always the largest class), `p_at_5`, `r_precision`, `map_at_r`.
+    """
+    rows, y, _ = labeled_sounds(dataset, label)
+    at_sound = [(points[r], y[r]) for r in rows]
+    drawn = [frame_sample(dataset, r, max_frames, seed) for r in rows]
+    at_frame = [(frames[r], y[dataset.sound_of_frame()[r]]) for r in drawn]
+    values = {}
+    for suffix, level in (("", at_sound), (".frame", at_frame)):
+        values["knn" + suffix], values["k" + suffix], _ = knn_accuracy(*level)
+    values["chance"] = float((at_sound[2][1] == np.bincount(at_sound[0][1]).argmax()).mean())
+    return values | retrieval(*at_sound[2])
+
+
+def report(embeddings, dataset, max_frames=20_000, seed=0, split="random"):
+    """Evaluate several spaces for both labels.
+
+    Parameters
+    ----------
+    embeddings : dict of str to (frames, points)
+        Space name: what `embed` gives.
+    dataset, max_frames, seed
+        As in `evaluate`.
+    split : str
+        Protocol by which the table was split.
+
+    Returns
+    -------
+    dict of str to float
+        `<space>.<metric>.<label>.<split>`, with `.frame` behind it at frame level.
+    """
+    values = {}
+    for name, (frames, points) in embeddings.items():
+        for label in COLUMNS:
+            for metric, value in evaluate(frames, points, dataset, label, max_frames, seed).items():
+                metric, _, level = metric.partition(".")
+                values[f"{name}.{metric}.{label}.{split}" + (f".{level}" if level else "")] = value
+    return values
+
+
+def summary(values, spaces, metric="knn", suffix=""):
+    """One row a space, one column a label and split; NaN where a split was not run.
+
+    Parameters
+    ----------
+    values : dict of str to float
+        From `report` or a results file.
+    spaces : sequence of str
+    metric : str
+    suffix : str
+        "" or ".frame".
+    """
+    columns = [(label, split) for label in COLUMNS for split in SPLITS]
+    rows = [[values.get(f"{space}.{metric}.{label}.{split}{suffix}", np.nan) for label, split in columns] for space in spaces]
+    return pd.DataFrame(rows, index=list(spaces), columns=pd.MultiIndex.from_tuples(columns))

@@ -1,0 +1,94 @@
+"""The contrastive losses: positives are pulled together, negatives pushed at least a margin apart."""
+
+import torch
+
+from .config import check_name
+
+FORMS = ("paper", "repository")
+
+
+def distance(a, b):
+    """Euclidean distance along the last axis, with gradient 0 where a equals b.
+
+    Source
+    ------
+    Original code takes the square root as it is, whose gradient is NaN at 0: at its worst a whole run is lost.
+    """
+    squared = (a - b).square().sum(-1)
+    zero = squared == 0
+    return torch.where(zero, 0.0, torch.sqrt(torch.where(zero, 1.0, squared)))
+
+
+def attraction(d, margin_pos=0.0, form="paper"):
+    """Cost of a positive pair at distance d.
+
+    Source
+    ------
+    Paper, section 2: max(0, d^2 - m_p). The author's repository later corrected it to max(0, d - m_p)^2.
+    Both are equal at m_p = 0, the value used.
+    """
+    if check_name("loss form", form, FORMS) == "paper":
+        return torch.relu(d.square() - margin_pos)
+    return torch.relu(d - margin_pos).square()
+
+
+def repulsion(d, margin_neg=1.0):
+    """Cost of a negative pair at distance d: max(0, m_n - d)^2 (paper, section 2)."""
+    return torch.relu(margin_neg - d).square()
+
+
+def triplet_loss(anchor, positive, negative, margin_pos=0.0, margin_neg=1.0, form="paper", origin_penalty=0.0):
+    """The paper's loss, averaged over a batch.
+
+    Parameters
+    ----------
+    anchor, positive, negative : torch.Tensor, (batch, n_dims)
+        Z_i, Z_p, Z_n.
+    margin_pos, margin_neg : float
+    form : str
+        "paper" or "repository".
+    origin_penalty : float
+        Weight of the mean of |Z_i|.
+
+    Returns
+    -------
+    torch.Tensor, scalar
+
+    Raises
+    ------
+    ValueError
+        Unknown form.
+
+    Source
+    ------
+    Paper, section 2; the origin penalty is in the original code only. Chapter 02.
+    """
+    loss = attraction(distance(anchor, positive), margin_pos, form) + repulsion(distance(anchor, negative), margin_neg)
+    return loss.mean() + origin_penalty * distance(anchor, torch.zeros_like(anchor)).mean()
+
+
+def all_pairs_loss(z, related, margin_pos=0.0, margin_neg=1.0, form="paper"):
+    """The same two costs over every pair of a batch, each kind averaged by itself.
+
+    Parameters
+    ----------
+    z : torch.Tensor, (batch, n_dims)
+    related : torch.Tensor, (batch, batch), bool
+        True for positive pairs; symmetric. The diagonal is ignored.
+    margin_pos, margin_neg : float
+    form : str
+
+    Returns
+    -------
+    torch.Tensor, scalar
+        A kind of pair that is absent costs 0.
+
+    Source
+    ------
+    Our choice: each window is embedded once and meets all the others.
+    """
+    i, j = torch.triu_indices(len(z), len(z), offset=1, device=z.device)
+    d, same = distance(z[i], z[j]), related[i, j]
+    pull = attraction(d, margin_pos, form) * same
+    push = repulsion(d, margin_neg) * ~same
+    return pull.sum() / same.sum().clamp(min=1) + push.sum() / (~same).sum().clamp(min=1)

@@ -1,0 +1,53 @@
+"""Every path of the project, once."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+CHAPTERS = ROOT / "chapters"
+PUBLISHED = ROOT / "results" / "published.json"
+DATA = ROOT / "data"  # what the project fetched for itself; never the user's own files
+
+
+def user_data():
+    """The reader's own collections: the folder in the environment variable DML_DATA, or None."""
+    value = os.environ.get("DML_DATA")
+    return Path(value) if value and Path(value).is_dir() else None
+
+
+@dataclass(frozen=True)
+class Run:
+    """The files of one run of the book.
+
+    Parameters
+    ----------
+    profile : str
+        Names the folder `_run/<profile>` when `folder` is empty.
+    folder : str
+        Any other folder to work in; a relative one starts at the repository.
+    """
+
+    profile: str
+    folder: str = ""
+
+    @property
+    def root(self):
+        return ROOT / (self.folder or f"_run/{self.profile}")
+
+    @property
+    def store(self):
+        return self.root / "store"
+
+    @property
+    def book(self):
+        return self.root / "book"
+
+    def result(self, name):
+        return self.root / "results" / f"{name}.json"
+
+    def weights(self, scheme, recipe):
+        return self.root / "weights" / f"{scheme}.{recipe}.safetensors"
+
+    def embedding(self, scheme, recipe):
+        return self.root / "embeddings" / f"{scheme}.{recipe}.safetensors"

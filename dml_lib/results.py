@@ -1,0 +1,100 @@
+"""Results of chapters and commands: JSON that says what made it, and numbers bound to the prose."""
+
+import importlib.metadata
+import json
+import platform
+from pathlib import Path
+
+import pooch
+
+from . import paths
+
+CHAPTER_OF = {
+    "sounds": "01_sounds", "method": "02_method", "train": "03_train", "evaluate": "04_evaluate", "explore": "05_explore",
+    "sonify": "06_sonify",
+}
+PACKAGES = ("numpy", "scipy", "torch", "librosa", "pandas", "tinysoundfont")
+
+
+class ResultMissing(FileNotFoundError):
+    """A chapter was run before its inputs exist."""
+
+
+class ResultDamaged(ValueError):
+    """A results file of ours is not whole."""
+
+
+def save(path, values, cfg, units=None, inputs=(), series=None, not_run=None):
+    """Write one results file, whole or not at all.
+
+    Parameters
+    ----------
+    path : path
+    values : dict of str to number
+    cfg : Config
+    units : dict of str to str, optional
+        Unit of a value, by its name's last part; shares of one where nothing is said.
+    inputs : sequence of paths
+        Files the values depend on; their sha256 are written.
+    series : dict of str to list, optional
+    not_run : dict of str to str, optional
+        What was not run, and why.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = {
+        "values": {name: float(value) for name, value in values.items()},
+        "units": units or {},
+        "series": series or {},
+        "not_run": not_run or {},
+        "config": cfg.as_dict(),
+        "seed": cfg.seed,
+        "inputs": {Path(p).name: pooch.file_hash(str(p)) for p in inputs},
+        "versions": {"python": platform.python_version()} | {p: importlib.metadata.version(p) for p in PACKAGES},
+    }
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
+    temporary.replace(path)
+    return content
+
+
+def load(path):
+    """Read a results file.
+
+    Raises
+    ------
+    ResultMissing
+        No such file; names the chapter to run first.
+    ResultDamaged
+        The file is not whole; says what to run again.
+    """
+    path = Path(path)
+    name, _, scheme = path.stem.partition("_")
+    chapter = CHAPTER_OF.get(name, path.stem) + (f" with scheme {scheme!r}" if scheme else "")
+    if not path.is_file():
+        raise ResultMissing(f"no result at {path}: run chapter {chapter} first")
+    try:
+        content = json.loads(path.read_text())
+        if not isinstance(content["values"], dict):
+            raise KeyError("values")
+    except (ValueError, KeyError, TypeError) as error:
+        raise ResultDamaged(f"{path} is not a whole results file ({error}): delete it and run chapter {chapter} again") from None
+    return content
+
+
+def glue(values):
+    """Bind numbers and words to names that the prose of a chapter can cite by `{glue:text}`.
+
+    Parameters
+    ----------
+    values : dict of str to number or str
+    """
+    from myst_nb import glue as bind  # only chapters need it
+
+    for name, value in values.items():
+        bind(name, value if isinstance(value, (str, int)) else float(value), display=False)
+
+
+def published():
+    """Figures published by others, by name; other data than ours, so never in one column with ours."""
+    return load(paths.PUBLISHED)["values"]

@@ -1,0 +1,169 @@
+"""Batches of windows: the paper's triplets, and groups in which every pair counts."""
+
+import numpy as np
+
+from .features import log_compress
+
+
+class Frames:
+    """Draws frames of a sound in proportion to their energy, and cuts the windows around them.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    cfg : Config
+    rng : numpy.random.Generator
+    """
+
+    def __init__(self, dataset, cfg, rng):
+        self.dataset, self.cfg, self.rng = dataset, cfg, rng
+        self.cumulative = np.cumsum(dataset.energy(), dtype=np.float64)
+
+    def draw(self, sounds):
+        """One frame number for each sound, (batch,), int64.
+
+        Source
+        ------
+        Original code: a frame is drawn in proportion to its summed magnitude.
+        """
+        first = self.dataset.start[sounds]
+        last = first + self.dataset.n_frames[sounds] - 1
+        below = np.where(first > 0, self.cumulative[first - 1], 0.0)
+        u = below + self.rng.random(len(sounds)) * (self.cumulative[last] - below)
+        return np.clip(np.searchsorted(self.cumulative, u, side="right"), first, last) - first
+
+    def windows(self, sounds):
+        """Log-compressed windows around drawn frames, (batch, n_in, n_bins), float32."""
+        x = self.dataset.windows(sounds, self.draw(sounds), self.cfg.n_in)
+        if self.cfg.noise_mean or self.cfg.noise_sd:
+            x = x + self.rng.normal(self.cfg.noise_mean, self.cfg.noise_sd, x.shape).astype(np.float32)
+        return log_compress(np.maximum(x, 0), self.cfg.gain)
+
+
+class TripletSampler:
+    """Batches of (anchor, positive, negative).
+
+    A neighborhood is drawn uniformly; anchor and positive are two draws from it, the negative is one draw from another.
+    Each neighborhood keeps six live sounds, and each of those serves 1 + Poisson(10) draws.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Training sounds.
+    neighborhoods : Neighborhoods
+        Over `dataset.table`.
+    cfg : Config
+        `batch_triplets`, `same_file_positives`, `disjoint_negatives`.
+    seed : int
+
+    Raises
+    ------
+    ValueError
+        Same-file positives are forbidden and no neighborhood has two sounds.
+
+    Source
+    ------
+    Original code. Negatives inside the positive set, which it allows at +-2 semitones, are drawn again unless
+    `cfg.disjoint_negatives` is False (paper, condition 1).
+    """
+
+    LIVE, LIFE = 6, 10
+
+    def __init__(self, dataset, neighborhoods, cfg, seed=0):
+        self.rng = np.random.default_rng([seed, 2])
+        self.frames = Frames(dataset, cfg, self.rng)
+        self.neighborhoods, self.cfg = neighborhoods, cfg
+        self.live = {}
+        enough = 1 if cfg.same_file_positives else 2
+        self.usable = [k for k in range(len(neighborhoods)) if len(neighborhoods.positive(k)) >= enough]
+        if not self.usable:
+            raise ValueError("expected a neighborhood of at least 2 sounds, found none: allow same-file positives or add sounds")
+
+    def _draw(self, k):
+        """One sound of neighborhood k, by way of its live sounds."""
+        slots = self.live.setdefault(k, [[0, 0] for _ in range(self.LIVE)])
+        slot = slots[self.rng.integers(self.LIVE)]
+        if slot[1] == 0:
+            slot[:] = self.rng.choice(self.neighborhoods.positive(k)), 1 + self.rng.poisson(self.LIFE)
+        slot[1] -= 1
+        return slot[0]
+
+    def _triplet(self):
+        n = len(self.neighborhoods)
+        k = self.usable[self.rng.integers(len(self.usable))]
+        anchor, positive = self._draw(k), self._draw(k)
+        while not self.cfg.same_file_positives and positive == anchor:
+            positive = self.rng.choice(self.neighborhoods.positive(k))
+        while True:
+            other = (k + self.rng.integers(1, n)) % n
+            negative = self._draw(other)
+            if not self.cfg.disjoint_negatives or not self.neighborhoods.contains(k, negative):
+                return anchor, positive, negative
+
+    def sounds(self):
+        """Sound numbers of one batch, (batch_triplets, 3), int64."""
+        return np.array([self._triplet() for _ in range(self.cfg.batch_triplets)])
+
+    def batch(self):
+        """One batch.
+
+        Returns
+        -------
+        np.ndarray, (3, batch_triplets, n_in, n_bins), float32
+            Log-compressed windows of anchors, positives and negatives.
+        """
+        sounds = self.sounds().T
+        return self.frames.windows(sounds.ravel()).reshape(3, -1, self.cfg.n_in, self.cfg.n_bins)
+
+
+class GroupSampler:
+    """Batches of windows in groups of one neighborhood each, for a loss over all pairs.
+
+    Where a scheme looks at instrument and pitch, two thirds of the groups are chosen to share the instrument or the
+    pitch with another group: these are the negatives that teach something.
+
+    Parameters
+    ----------
+    dataset, neighborhoods, cfg, seed
+        As in `TripletSampler`; `cfg.ours_windows` windows a batch.
+
+    Source
+    ------
+    Our choice.
+    """
+
+    GROUP = 4
+
+    def __init__(self, dataset, neighborhoods, cfg, seed=0):
+        self.rng = np.random.default_rng([seed, 3])
+        self.frames = Frames(dataset, cfg, self.rng)
+        self.neighborhoods, self.cfg = neighborhoods, cfg
+        keys = neighborhoods.keys
+        both = all(part is not None for part in keys[0])
+        self.akin = [
+            [[j for j, b in enumerate(keys) if j != i and a[part] == b[part]] for part in (0, 1)] if both else []
+            for i, a in enumerate(keys)
+        ]
+
+    def groups(self):
+        """Neighborhood numbers of one batch, distinct where there are enough."""
+        n = max(2, self.cfg.ours_windows // self.GROUP)
+        chosen = {}
+        for k in self.rng.permutation(len(self.neighborhoods)):
+            chosen.update({int(k): None} | {int(self.rng.choice(kin)): None for kin in self.akin[k] if kin})
+            if len(chosen) >= n:
+                break
+        return list(chosen)[:n]
+
+    def batch(self):
+        """One batch.
+
+        Returns
+        -------
+        windows : np.ndarray, (batch, n_in, n_bins), float32
+            Log-compressed.
+        related : np.ndarray, (batch, batch), bool
+            True for positive pairs.
+        """
+        sounds = np.concatenate([self.rng.choice(self.neighborhoods.positive(k), self.GROUP) for k in self.groups()])
+        return self.frames.windows(sounds), self.neighborhoods.related(sounds[:, None], sounds[None, :])
