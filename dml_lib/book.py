@@ -18,7 +18,7 @@ from .sounds import catalog
 
 CHAPTERS = ("01_sounds", "02_method", "03_train", "04_evaluate", "05_explore", "06_sonify")
 TEMPLATE = "03_train"  # run once a scheme
-STATIC = ("README.md", "_config.yml", "_toc.yml", "references.bib", "assets")
+STATIC = ("README.md", "_config.yml", "_toc.yml", "references.bib", "_static", "assets")
 
 
 class BookFailed(RuntimeError):
@@ -132,7 +132,8 @@ def build(profile, seed=0, run_dir="", output=paths.ROOT, say=print):
     chapters = run.book / "chapters"
     shutil.rmtree(run.book, ignore_errors=True)
     chapters.mkdir(parents=True)
-    os.environ["DML_BOOK"] = "1"
+    os.environ["DML_BOOK"] = "1"  # chapters then draw for a page without a kernel
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that wait do not take a busy machine's cores
     began = time.monotonic()
     for chapter, copy, extra in jobs():
         since = time.monotonic()

@@ -82,7 +82,8 @@ class Config:
     weight_decay: float = 0.01
 
     # evaluation
-    validate_every: int = 0  # iterations; 0: only at the end
+    validations: int = 5  # how often a training is judged, the last time at its end
+    judge_sounds: int = 450
     eval_frames: int = 20_000
 
     @classmethod
@@ -105,7 +106,7 @@ class Config:
         return replace(self, **changes)
 
     def origin_penalty(self, scheme):
-        """Weight of the mean |Z| term, which the paper does not mention.
+        """Weight of the mean length of Z, a term that the paper does not mention.
 
         Source
         ------
@@ -124,7 +125,9 @@ class Config:
 
 
 PRESETS = {
-    "fast": dict(paper_iterations=20, ours_iterations=100, eval_frames=5_000),
+    "fast": dict(
+        sounds_per_instrument=48, paper_iterations=20, ours_iterations=100, validations=2, judge_sounds=120, eval_frames=5_000,
+    ),
     "standard": dict(
         sources=("timgm6mb", "fluidr3"), sounds_per_instrument=400, note_step=1, paper_iterations=500,
     ),

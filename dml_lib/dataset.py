@@ -41,9 +41,13 @@ class Dataset:
     def __len__(self):
         return len(self.table)
 
+    def where(self, i):
+        """Rows of sound `i` in `frames`, a slice."""
+        return slice(self.start[i], self.start[i] + self.n_frames[i])
+
     def features(self, i):
         """Linear magnitudes of sound `i`, (n_frames, n_bins), float16."""
-        return self.frames[self.start[i]:self.start[i] + self.n_frames[i]]
+        return self.frames[self.where(i)]
 
     def windows(self, sounds, frames, n_in):
         """Windows around frames: frame n - n_in/2 to n + n_in/2 - 1, zero beyond a sound's ends.
@@ -120,7 +124,7 @@ NOT_RUN = {
 
 
 def exemplar(table, instrument, note_number=60):
-    """The sound to show an instrument by: its longest one at the nearest note.
+    """The sound to show an instrument by: a long one, if there is any, at the nearest note.
 
     Parameters
     ----------
@@ -141,6 +145,8 @@ def exemplar(table, instrument, note_number=60):
     """
     check_name("instrument", instrument, sorted(table["instrument"].dropna().unique()))
     rows = table[table["instrument"] == instrument]
+    long = rows[rows["articulation"] == "long"]
+    rows = long if len(long) else rows
     far = (rows["note_number"] - note_number).abs()
     return int(rows[far == far.min()]["seconds"].idxmax())
 
@@ -148,15 +154,16 @@ def exemplar(table, instrument, note_number=60):
 def _analyze(rows, cfg):
     """Render and analyze some rows of the table: (features, reasons)."""
     torch.set_num_threads(1)  # one process a core
-    found, reasons = [], []
+    sounds, reasons = [], []
     for row in rows.to_dict("records"):
         try:
-            found.append(features.resample(*catalog.audio(row), cfg.sr))
+            sounds.append(features.resample(*catalog.audio(row), cfg.sr))
             reasons.append("")
         except soundfont.RenderError as error:
-            found.append(np.zeros(0, np.float32))
             reasons.append(str(error))
-    return features.cqt_many(found, features.ConstantQ(**cfg.front_end())), reasons
+    analyzed = iter(features.cqt_many(sounds, features.ConstantQ(**cfg.front_end())))
+    nothing = np.zeros((0, cfg.n_bins), np.float32)
+    return [nothing if reason else next(analyzed) for reason in reasons], reasons
 
 
 def build(cfg, run, progress=True):

@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 from scipy.spatial import cKDTree
 
-from .config import check_name
+from . import embed, results
+from .config import SCHEMES, check_name
 from .dataset import FRACTIONS, SPLITS
 
 KS = (1, 5, 9, 15, 21, 35, 51, 75, 101)
@@ -261,3 +262,53 @@ def summary(values, spaces, metric="knn", suffix=""):
     columns = [(label, split) for label in COLUMNS for split in SPLITS]
     rows = [[values.get(f"{space}.{metric}.{label}.{split}{suffix}", np.nan) for label, split in columns] for space in spaces]
     return pd.DataFrame(rows, index=list(spaces), columns=pd.MultiIndex.from_tuples(columns))
+
+
+def confusion_of(points, dataset, label):
+    """Confusion matrix of the test sounds with the k chosen on validation: (shares, names)."""
+    rows, y, names = labeled_sounds(dataset, label)
+    _, _, predicted = knn_accuracy(*((points[r], y[r]) for r in rows))
+    return confusion(y[rows[2]], predicted, len(names)), names.astype(str)
+
+
+def neighbor_distance(points):
+    """Median distance from a point to its nearest other point: the unit in which lengths in a space are given."""
+    return float(np.median(cKDTree(points).query(points, k=2)[0][:, 1]))
+
+
+def author_table():
+    """The author's test accuracies, one row a scheme: other data than ours, see `results/published.json`."""
+    values = results.published()
+    rows = [[values[f"author.{s}.knn.{label}.test"] for label in COLUMNS] for s in SCHEMES]
+    return pd.DataFrame(rows, index=SCHEMES, columns=pd.MultiIndex.from_product([COLUMNS, ["author, test frames"]]))
+
+
+class Judge:
+    """Validation accuracy of a network, quickly: frames of a few validation sounds against a few training sounds.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    cfg : Config
+        `judge_sounds`, of which a third are validation sounds.
+    label : str
+        `instrument` or `pitch`.
+    k : int
+    """
+
+    def __init__(self, dataset, cfg, label, k=15):
+        rows, y, _ = labeled_sounds(dataset, label)
+        rng = np.random.default_rng([cfg.seed, 6])
+        share = {0: cfg.judge_sounds * 2 // 3, 1: cfg.judge_sounds // 3}
+        chosen = {i: np.sort(rng.choice(rows[i], min(n, len(rows[i])), replace=False)) for i, n in share.items()}
+        mask = np.isin(np.arange(len(dataset)), np.concatenate(list(chosen.values())))
+        self.dataset, self.cfg, self.k = dataset.subset(mask), cfg, k
+        sound = self.dataset.sound_of_frame()
+        self.y = y[mask][sound]
+        self.train = np.isin(np.flatnonzero(mask), chosen[0])[sound]
+
+    def __call__(self, model):
+        """Share of validation frames whose k nearest training frames vote for the right label."""
+        z = embed.embed_frames(model, self.dataset, self.cfg)
+        predicted = knn_predict(z[self.train], self.y[self.train], z[~self.train], (self.k,))[0]
+        return float((predicted == self.y[~self.train]).mean())

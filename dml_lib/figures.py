@@ -10,9 +10,11 @@ import os
 import numpy as np
 import plotly.graph_objects as go
 import plotly.io as pio
+import torch
 from plotly.io.base_renderers import MimetypeRenderer
 from plotly.subplots import make_subplots
 
+from . import loss as losses
 from .features import log_compress
 from .sounds.instruments import FAMILIES, INSTRUMENTS
 
@@ -124,10 +126,10 @@ def coverage(table):
     """
     names = [slug for slug in INSTRUMENTS if slug in set(table["instrument"])][::-1]
     counts = table.groupby(["instrument", "note_number"]).size().unstack(fill_value=0)
-    notes = np.arange(counts.columns.min(), counts.columns.max() + 1)
-    counts = counts.reindex(index=names, columns=notes, fill_value=0)
+    counts = counts.reindex(index=names)
+    notes = counts.columns.to_numpy(float)
     fig = go.Figure(go.Heatmap(
-        z=np.where(counts > 0, counts, np.nan), x=notes, y=names, colorscale="Cividis", colorbar={"title": "sounds"},
+        z=np.where(counts > 0, counts, np.nan), x=notes, y=names, xgap=1, ygap=1, colorscale="Cividis", colorbar={"title": "sounds"},
         hovertemplate="%{y}, note %{x}: %{z} sounds<extra></extra>",
     ))
     fig.update_xaxes(title="MIDI note number")
@@ -151,6 +153,21 @@ def partition(table, part):
     fig.update_xaxes(title="MIDI note number")
     alt = f"Sounds by note and instrument: {len(part.positive)} positive ones for {part.key}, all others negative"
     return _finish(fig, alt, 560, legend={"orientation": "h", "y": 1.06})
+
+
+def loss_curves(cfg):
+    """What a positive and a negative pair cost at each distance, at the margins of `cfg`."""
+    d = torch.linspace(0, 2, 101)
+    curves = {
+        "positive pair": (losses.attraction(d, cfg.margin_pos, cfg.loss_form), HUES[0], "solid"),
+        "negative pair": (losses.repulsion(d, cfg.margin_neg), HUES[1], "dash"),
+    }
+    fig = go.Figure()
+    for name, (cost, color, dash) in curves.items():
+        fig.add_scatter(x=d.numpy(), y=cost.numpy(), name=name, line={"color": color, "dash": dash})
+    fig.update_xaxes(title="distance")
+    fig.update_yaxes(title="cost")
+    return _finish(fig, "Cost against distance: rising for a positive pair, falling to zero at the margin for a negative pair", 320)
 
 
 def training_curves(histories):
@@ -190,7 +207,7 @@ def confusion(shares, names, title):
 
 
 def _scene():
-    axis = {"showticklabels": False, "title": "", "backgroundcolor": SCENE, "gridcolor": "#c9d4de", "zerolinecolor": "#c9d4de", "showspikes": False}
+    axis = {"showticklabels": False, "title": "", "showbackground": True, "backgroundcolor": SCENE, "gridcolor": "#c9d4de", "zerolinecolor": "#c9d4de", "showspikes": False}
     return {"xaxis": axis, "yaxis": axis, "zaxis": axis, "aspectmode": "data", "camera": {"eye": {"x": 1.5, "y": 1.2, "z": 0.8}}}
 
 

@@ -48,7 +48,7 @@ def triplet_loss(anchor, positive, negative, margin_pos=0.0, margin_neg=1.0, for
     form : str
         "paper" or "repository".
     origin_penalty : float
-        Weight of the mean of |Z_i|.
+        Weight of the mean length of Z_i.
 
     Returns
     -------

@@ -6,6 +6,9 @@ import numpy as np
 import pandas as pd
 from scipy.spatial import cKDTree
 
+from . import features
+from .sounds import catalog
+
 GRAIN_S = 0.5
 PEAK = 0.9
 SILENT_PEAK = 1e-4  # -80 dB: below it a grain is noise, not sound
@@ -102,7 +105,7 @@ def overlap_add(grains, hop):
     return y
 
 
-def author_method(path, units, audio):
+def author_method(path, units, table):
     """Play a path as the author did: the nearest unit of each step, half-second grains, half overlapping.
 
     Parameters
@@ -110,8 +113,8 @@ def author_method(path, units, audio):
     path : np.ndarray, (n_steps, n_dims)
         One point each 0.25 s.
     units : Units
-    audio : callable
-        sound number -> (y, sr); all with one rate.
+    table : pandas.DataFrame
+        The sounds of the corpus; their audio is rendered when it is needed.
 
     Returns
     -------
@@ -131,7 +134,7 @@ def author_method(path, units, audio):
     for i in chosen:
         sound = int(units.sound[i])
         if sound not in sounds:
-            sounds[sound], rate = audio(sound)
+            sounds[sound], rate = catalog.audio(table.iloc[sound])
         size = round(GRAIN_S * rate)
         size += size % 2
         y = np.pad(sounds[sound], size)  # a grain may hang over either end
@@ -146,3 +149,8 @@ def author_method(path, units, audio):
         "distance": np.linalg.norm(units.z[chosen] - path, axis=1),
     })
     return y * (PEAK / max(float(np.abs(y).max()), 1e-9)), rate, cues
+
+
+def analyze(y, sr, cfg):
+    """Constant-Q magnitudes of sound made here, (n_frames, n_bins), float32: what the network would see of it."""
+    return features.cqt_many([features.resample(y, sr, cfg.sr)], features.ConstantQ(**cfg.front_end()))[0]

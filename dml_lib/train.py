@@ -1,7 +1,7 @@
 """Training: the paper's recipe as it was, and ours."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 import torch
@@ -25,6 +25,16 @@ class History:
     loss: list = field(default_factory=list)
     val_knn_by_iteration: list = field(default_factory=list)
     val_knn_by_second: list = field(default_factory=list)
+
+
+def series(histories):
+    """The curves of several trainings by name, for a results file: `<recipe>.<curve>`."""
+    return {f"{recipe}.{curve}": points for recipe, history in histories.items() for curve, points in asdict(history).items()}
+
+
+def untrained(cfg):
+    """The network before training, the same for each scheme and recipe of a run."""
+    return Embedder(cfg.n_in, cfg.n_bins, cfg.size, cfg.n_dims, cfg.seed).eval()
 
 
 def _paper(model, dataset, neighborhoods, cfg):
@@ -67,7 +77,7 @@ def train(cfg, scheme, recipe, dataset, validate=None, progress=True):
     dataset : Dataset
         Training sounds only.
     validate : callable, optional
-        model -> accuracy; called each `cfg.validate_every` iterations and at the end.
+        model -> accuracy; called `cfg.validations` times, the last time at the end.
     progress : bool
         Show a progress bar on stderr.
 
@@ -92,10 +102,11 @@ def train(cfg, scheme, recipe, dataset, validate=None, progress=True):
     torch.set_num_threads(cfg.threads)
     torch.use_deterministic_algorithms(True)
     neighborhoods = Neighborhoods(dataset.table, scheme)
-    model = Embedder(cfg.n_in, cfg.n_bins, cfg.size, cfg.n_dims, cfg.seed)
+    model = untrained(cfg)
     build = {"paper": _paper, "ours": _ours}[recipe]
     cost, optimizer, schedule, iterations = build(model, dataset, neighborhoods, cfg)
     history, seconds, recent = History(), 0.0, []
+    judged = set(np.linspace(0, iterations, cfg.validations + 1).round().astype(int)[1:].tolist())
     bar = tqdm(range(1, iterations + 1), desc=f"{scheme}, {recipe}", unit=" it", disable=not progress)
     for iteration in bar:
         began = time.perf_counter()
@@ -114,8 +125,7 @@ def train(cfg, scheme, recipe, dataset, validate=None, progress=True):
             history.loss.append((iteration, float(np.mean(recent))))
             bar.set_postfix(loss=f"{np.mean(recent):.3f}")
             recent = []
-        due = cfg.validate_every and iteration % cfg.validate_every == 0
-        if validate and (due or iteration == iterations):
+        if validate and iteration in judged:
             accuracy = validate(model.eval())
             history.val_knn_by_iteration.append((iteration, accuracy))
             history.val_knn_by_second.append((seconds, accuracy))

@@ -1,9 +1,16 @@
-"""Fixtures of the unit tests: small synthetic data, no sound rendered."""
+"""Fixtures: small synthetic data for unit tests; the built book and a real browser for the tests of the whole."""
+
+import os
+import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
 import pytest
+from playwright.sync_api import sync_playwright
 
+from dml_lib import book, paths
 from dml_lib.config import Config
 from dml_lib.dataset import Dataset, random_split
 
@@ -47,3 +54,46 @@ def make_dataset():
 def dataset(make_dataset):
     """40 sounds of four instruments and five notes, two of each kind."""
     return make_dataset()
+
+
+@pytest.fixture(scope="session")
+def built_book():
+    """The book of the fast profile, made under `_run/test`: (html folder, run)."""
+    output = paths.ROOT / "_run" / "test"
+    index = book.build("fast", run_dir="_run/test/run", output=output)
+    return index.parent, paths.Run("fast", "_run/test/run")
+
+
+def find_browser():
+    """Program of a Chromium: installed, else Debian's package, else Playwright's own; None where none can be had."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    for attempt in (
+        [],
+        [["apt-get", "update"], ["apt-get", "install", "--yes", "--no-install-recommends", "chromium"]],
+        [[sys.executable, "-m", "playwright", "install", "--with-deps", "chromium"]],
+    ):
+        if attempt and attempt[0][0] == "apt-get" and not (shutil.which("apt-get") and os.geteuid() == 0):
+            continue
+        if all(subprocess.run(command, capture_output=True).returncode == 0 for command in attempt):
+            if found := next(filter(None, map(shutil.which, names)), None):
+                return found
+    with sync_playwright() as playwright:
+        own = playwright.chromium.executable_path
+    return own if os.path.exists(own) else None
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A headless Chromium without network. A machine that can have none skips, loudly; CI fails."""
+    program = find_browser()
+    if program is None:
+        message = "no Chromium here and none could be installed: install the package chromium to run the browser tests"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+    switches = "--no-sandbox --use-angle=swiftshader --enable-unsafe-swiftshader --autoplay-policy=no-user-gesture-required"
+    quiet = "--disable-background-networking --disable-component-update --disable-sync --mute-audio"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=f"{switches} {quiet}".split())
+        yield browser
+        browser.close()

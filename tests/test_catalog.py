@@ -1,5 +1,6 @@
 """Named sources: found, fetched, or one sentence that says how to get them."""
 
+import numpy as np
 import pytest
 
 from dml_lib import paths
@@ -140,3 +141,17 @@ def test_audio_renders_a_row():
         catalog.locate("timgm6mb"), row["instrument"], int(row["note_number"]), int(row["velocity"]), row["seconds"]
     )
     assert (y == expected).all()
+
+
+def test_author_features_are_read_where_they_are(tmp_path, monkeypatch):
+    monkeypatch.setenv("DML_DATA", str(tmp_path))
+    assert catalog.author_features("klb") is None
+    cqt = np.random.default_rng(0).random((1, 7, 192))
+    (tmp_path / "vsl_cqts").mkdir()
+    np.savez(tmp_path / "vsl_cqts" / "klb_48_0a1b.npz", cqt=cqt, time_points=np.arange(7) * 0.05)
+    note_number, magnitudes = catalog.author_features("klb")
+    assert note_number == 60
+    np.testing.assert_array_equal(magnitudes, cqt[0])
+    assert catalog.author_features("fl1") is None
+    monkeypatch.setenv("DML_DATA", str(tmp_path / "absent"))
+    assert catalog.author_features("klb") is None

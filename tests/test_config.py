@@ -20,7 +20,10 @@ def test_defaults_are_the_papers_values():
 
 @pytest.mark.parametrize("profile", ["fast", "standard", "paper"])
 def test_a_preset_changes_amounts_only(profile):
-    amounts = {"profile", "sources", "sounds_per_instrument", "note_step", "paper_iterations", "ours_iterations", "eval_frames"}
+    amounts = {
+        "profile", "sources", "sounds_per_instrument", "note_step", "paper_iterations", "ours_iterations", "validations",
+        "judge_sounds", "eval_frames",
+    }
     preset, default = Config.preset(profile).as_dict(), Config().as_dict()
     assert preset["profile"] == profile
     assert {name for name in preset if preset[name] != default[name]} <= amounts

@@ -7,6 +7,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pooch
 
@@ -170,3 +171,28 @@ def audio(row):
     """
     path = locate(row["library"])
     return soundfont.render(path, row["instrument"], int(row["note_number"]), int(row["velocity"]), row["seconds"]), soundfont.SR
+
+
+def author_features(code):
+    """One of the feature files that the paper's author published, when `DML_DATA` has them.
+
+    Parameters
+    ----------
+    code : str
+        His instrument code, such as `klb` (clarinet) or `fl1` (flute).
+
+    Returns
+    -------
+    (note_number, magnitudes) or None
+        MIDI note, and (n_frames, 192) float64 linear constant-Q magnitudes; None where there is no such file.
+
+    Source
+    ------
+    Original code: files are named `<code>_<note>_<md5>.npz`, their notes lie 12 below MIDI.
+    """
+    folder = paths.user_data()
+    files = sorted((folder / "vsl_cqts").glob(f"{code}_*.npz")) if folder else []
+    if not files:
+        return None
+    with np.load(files[0]) as content:
+        return int(files[0].name.split("_")[1]) + 12, content["cqt"][0]

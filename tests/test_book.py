@@ -1,0 +1,116 @@
+"""The whole book in the fast profile: executed, built with warnings as errors, numbers that agree."""
+
+import hashlib
+import json
+import re
+
+import nbformat
+import pytest
+
+from dml_lib import book, config, dataset, paths
+
+PAGES = [copy for _, copy, _ in book.jobs()] + ["notation", "glossary", "api", "bibliography"]
+
+
+def test_a_page_per_chapter(built_book):
+    html, _ = built_book
+    assert (html / "index.html").is_file()
+    assert [p for p in PAGES if not (html / "chapters" / f"{p}.html").is_file()] == []
+
+
+def test_toc_names_every_page():
+    toc = (paths.ROOT / "_toc.yml").read_text()
+    assert re.findall(r"file: chapters/(\w+)", toc) == PAGES
+
+
+def test_evaluate_has_the_names_others_rely_on(built_book):
+    _, run = built_book
+    content = json.loads(run.result("evaluate").read_text())
+    for scheme in config.SCHEMES:
+        for metric in ("knn", "p_at_5", "r_precision", "map_at_r"):
+            for label in ("instrument", "pitch"):
+                assert 0 <= content["values"][f"{scheme}.{metric}.{label}.random"] <= 1
+                assert f"{scheme}.{metric}.{label}.held_out" not in content["values"]
+        assert 0 <= content["values"][f"{scheme}.knn.pitch.random.frame"] <= 1
+    assert set(content["not_run"]) == {"held_out", "real"}
+    assert set(content) >= {"values", "units", "config", "seed", "inputs", "versions"}
+
+
+def test_inputs_are_the_files_of_this_run(built_book):
+    _, run = built_book
+    content = json.loads(run.result("evaluate").read_text())
+    for name, checksum in content["inputs"].items():
+        assert hashlib.sha256((run.root / "embeddings" / name).read_bytes()).hexdigest() == checksum
+    assert len(content["inputs"]) == 2 * len(config.SCHEMES)
+
+
+def test_training_beats_chance_by_far(built_book):
+    _, run = built_book
+    values = json.loads(run.result("evaluate").read_text())["values"]
+    for label, scheme in (("instrument", "instrument"), ("pitch", "pitch")):
+        assert values[f"{scheme}.knn.{label}.random"] > 4 * values[f"{scheme}.chance.{label}.random"]
+
+
+def test_every_scheme_was_trained_by_both_recipes(built_book):
+    _, run = built_book
+    for scheme in config.SCHEMES:
+        series = json.loads(run.result(f"train_{scheme}").read_text())["series"]
+        for recipe in config.RECIPES:
+            assert run.weights(scheme, recipe).is_file()
+            iterations = getattr(config.Config.preset("fast"), f"{recipe}_iterations")
+            assert series[f"{recipe}.val_knn_by_iteration"][-1][0] == iterations
+            assert len(series[f"{recipe}.val_knn_by_second"]) == len(series[f"{recipe}.val_knn_by_iteration"])
+
+
+def test_page_and_result_file_agree_to_the_digit(built_book):
+    html, run = built_book
+    values = json.loads(run.result("evaluate").read_text())["values"]
+    page = (html / "chapters" / "04_evaluate.html").read_text()
+    takeaway = re.sub(r"<[^>]+>", "", page[page.index("Takeaway"):])
+    for name in ("instrument.knn.instrument", "pitch.knn.pitch", "instrument_pitch.knn.instrument", "instrument_pitch.knn.pitch"):
+        assert f"{values[name + '.random']:.3f}" in takeaway, name
+
+
+def test_pages_ask_no_network_for_anything(built_book):
+    html, _ = built_book
+    for page in html.rglob("*.html"):
+        loaded = re.findall(r"<(?:script|img|link|iframe|source|audio)\b[^>]*?(?:src|href)=\"(https?:[^\"]+)", page.read_text())
+        assert loaded == [], page.name
+
+
+def test_executed_copies_hold_no_progress_bars_and_no_machine_paths(built_book):
+    _, run = built_book
+    for name in (copy for _, copy, _ in book.jobs()):
+        text = (run.book / "chapters" / f"{name}.ipynb").read_text()
+        notebook = nbformat.reads(text, as_version=4)
+        assert not any(o.get("name") == "stderr" for c in notebook.cells for o in c.get("outputs", []))
+        assert str(paths.ROOT) not in text, name
+
+
+def test_template_copies_differ_in_title(built_book):
+    html, _ = built_book
+    titles = {re.search(r"<title>(.*?)</title>", (html / "chapters" / f"03_train_{s}.html").read_text(), re.S)[1] for s in config.SCHEMES}
+    assert len(titles) == len(config.SCHEMES)
+
+
+def test_downloadable_notebooks(built_book):
+    html, _ = built_book
+    for name in (copy for _, copy, _ in book.jobs()):
+        assert (html / "_sources" / "chapters" / f"{name}.ipynb").is_file()
+
+
+def test_a_chapter_before_its_inputs_names_the_one_to_run_first(tmp_path, built_book):
+    _, run = built_book
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "store").symlink_to(run.store)
+    with pytest.raises(book.BookFailed, match="run chapter 03_train for this scheme first"):
+        book.execute("05_explore", "05_explore", tmp_path, {"profile": "fast", "run_dir": str(folder)})
+    assert not (tmp_path / "05_explore.ipynb").exists()
+
+
+def test_the_store_answers_a_second_time_without_work(built_book, monkeypatch):
+    _, run = built_book
+    monkeypatch.setattr(dataset, "ProcessPoolExecutor", lambda *a, **k: pytest.fail("analyzed again"))
+    data, _ = dataset.build(config.Config.preset("fast"), run, progress=False)
+    assert len(data) > 1000

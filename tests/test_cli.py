@@ -1,0 +1,42 @@
+"""The command line as a user meets it: exit codes and one clear sentence."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from dml_lib import paths
+
+
+def run(*arguments, **env):
+    return subprocess.run(
+        [sys.executable, "-m", "dml_lib", *arguments], capture_output=True, text=True, cwd=paths.ROOT, env={**os.environ, **env},
+    )
+
+
+def test_no_arguments_gives_help_with_examples():
+    done = run()
+    assert done.returncode == 0 and "Examples:" in done.stdout and "python -m dml_lib book --profile fast" in done.stdout
+
+
+def test_sources_lists_where_and_licence():
+    done = run("sources")
+    assert done.returncode == 0 and "timgm6mb" in done.stdout and "GPL" in done.stdout
+
+
+def test_fetch_of_what_is_here_names_the_file():
+    done = run("fetch", "timgm6mb")
+    assert done.returncode == 0 and done.stdout.strip().endswith("TimGM6mb.sf2")
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (("book", "--profile", "fsat"), "unknown profile 'fsat'"),
+    (("fetch", "nosuch"), "unknown source 'nosuch'"),
+    (("bok",), "No such command 'bok'"),
+    (("book", "--sede", "1"), "No such option"),
+    (("book", "--seed", "one"), "'one' is not a valid integer"),
+])
+def test_mistakes_end_with_2_and_a_sentence(arguments, words):
+    done = run(*arguments)
+    assert done.returncode == 2 and words in done.stderr and "Traceback" not in done.stderr

@@ -1,0 +1,143 @@
+"""Windows, audible frames, subsets and the random split."""
+
+import numpy as np
+import pytest
+
+from dml_lib import paths
+from dml_lib.config import Config
+from dml_lib.dataset import NOT_RUN, SPLITS, Dataset, build, exemplar, random_split
+from dml_lib.sounds import catalog
+
+
+def slow_window(dataset, sound, frame, n_in):
+    """The window one frame at a time."""
+    features = dataset.features(sound)
+    rows = []
+    for t in range(frame - n_in // 2, frame - n_in // 2 + n_in):
+        rows.append(features[t] if 0 <= t < len(features) else np.zeros(features.shape[1]))
+    return np.array(rows, np.float32)
+
+
+def test_features_are_the_frames_of_one_sound(dataset):
+    assert len(dataset) == 40
+    np.testing.assert_array_equal(np.concatenate([dataset.features(i) for i in range(40)]), dataset.frames)
+    assert [len(dataset.features(i)) for i in range(40)] == dataset.n_frames.tolist()
+
+
+@pytest.mark.parametrize("n_in", [10, 4, 1])
+def test_windows_are_those_of_a_slow_loop(dataset, n_in):
+    sounds = dataset.sound_of_frame()  # each frame of each sound, edges included
+    frames = np.concatenate([np.arange(n) for n in dataset.n_frames])
+    windows = dataset.windows(sounds, frames, n_in)
+    assert windows.shape == (len(sounds), n_in, 40) and windows.dtype == np.float32
+    np.testing.assert_array_equal(windows, [slow_window(dataset, s, f, n_in) for s, f in zip(sounds, frames)])
+
+
+def test_a_window_covers_five_frames_before_and_four_after():
+    frames = np.arange(1, 31, dtype=np.float16)[:, None]
+    dataset = Dataset(None, frames, np.array([0, 10]), np.array([10, 20]))
+    window = dataset.windows(np.array([1, 1, 1, 0]), np.array([0, 7, 19, 9]), 10)[:, :, 0]
+    assert window[0].tolist() == [0, 0, 0, 0, 0, 11, 12, 13, 14, 15]  # nothing of the sound before
+    assert window[1].tolist() == list(range(13, 23))
+    assert window[2].tolist() == [25, 26, 27, 28, 29, 30, 0, 0, 0, 0]
+    assert window[3].tolist() == [5, 6, 7, 8, 9, 10, 0, 0, 0, 0]  # nor of the one after
+
+
+def test_energy_is_the_sum_of_magnitudes(dataset):
+    assert dataset.energy().dtype == np.float32
+    np.testing.assert_allclose(dataset.energy(), dataset.frames.astype(np.float64).sum(axis=1), rtol=1e-5)
+
+
+def test_audible_frames_lie_within_60_db_of_their_sounds_peak():
+    peaks = [[1, 1.01e-3, 0.99e-3, 0], [10, 1.01e-2, 0.99e-2, 1], [0, 0]]
+    frames = np.zeros((10, 3), np.float16)
+    frames[np.arange(10), np.arange(10) % 3] = np.concatenate(peaks)
+    dataset = Dataset([1, 2, 3], frames, np.array([0, 4, 8]), np.array([4, 4, 2]))
+    assert dataset.audible().tolist() == [True, True, False, False, True, True, False, True, True, True]
+
+
+def test_sound_of_frame(dataset):
+    slow = [i for i, n in enumerate(dataset.n_frames) for _ in range(n)]
+    assert dataset.sound_of_frame().tolist() == slow
+
+
+def test_subset_keeps_the_chosen_sounds_whole(dataset):
+    mask = np.arange(40) % 3 == 1
+    part = dataset.subset(mask)
+    assert len(part) == mask.sum() == len(part.start) == len(part.n_frames)
+    for new, old in enumerate(np.flatnonzero(mask)):
+        np.testing.assert_array_equal(part.features(new), dataset.features(old))
+        assert part.table["sound_id"][new] == dataset.table["sound_id"][old]
+    assert part.n_frames.sum() == len(part.frames)
+
+
+def test_subset_of_everything_and_of_nothing(dataset):
+    whole = dataset.subset(np.ones(40, bool))
+    np.testing.assert_array_equal(whole.frames, dataset.frames)
+    np.testing.assert_array_equal(whole.start, dataset.start)
+    assert len(dataset.subset(np.zeros(40, bool))) == 0
+
+
+@pytest.mark.parametrize("n, sizes", [(20, (12, 3, 5)), (100, (60, 15, 25)), (1000, (600, 150, 250)), (120_000, (72_000, 18_000, 30_000))])
+def test_random_split_sizes_are_exact(n, sizes):
+    split = random_split(n, seed=0)
+    assert split.shape == (n,)
+    assert tuple((split == name).sum() for name in ("train", "valid", "test")) == sizes
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 7, 39])
+def test_random_split_of_other_sizes_is_within_one(n):
+    split = random_split(n, seed=1)
+    assert set(split) <= {"train", "valid", "test"}
+    for name, share in (("train", 0.6), ("valid", 0.15), ("test", 0.25)):
+        assert abs((split == name).sum() - share * n) < 1
+
+
+def test_random_split_follows_its_seed():
+    assert (random_split(200, 5) == random_split(200, 5)).all()
+    assert (random_split(200, 5) != random_split(200, 6)).any()
+    assert len(set(random_split(200, 5)[:100])) == 3  # by chance, not in order
+    assert (np.mean([random_split(20, s) == "train" for s in range(600)], axis=0).round(1) == 0.6).all()
+
+
+def test_every_split_but_the_random_one_has_a_reason_for_not_running():
+    assert {"random", *NOT_RUN} == set(SPLITS)
+
+
+def test_exemplar_is_the_longest_sound_of_the_nearest_note(dataset):
+    table = dataset.table.assign(seconds=np.arange(40) / 10)
+    assert exemplar(table, "flute") == 21  # note 60, rows 1 and 21
+    assert exemplar(table, "flute", 90) == 37  # nearest is 64, rows 17 and 37
+    table.loc[21, "seconds"] = 0.0
+    assert exemplar(table, "flute", 60) == 1
+    with pytest.raises(ValueError, match=r"unknown instrument 'flut'.*Did you mean 'flute'\?"):
+        exemplar(table, "flut")
+
+
+def test_build_renders_once_and_then_reads(tmp_path):
+    cfg = Config(threads=1, sounds_per_instrument=1)
+    run = paths.Run("fast", str(tmp_path))
+    first, skipped = build(cfg, run, progress=False)
+    shards = {p: p.stat().st_mtime_ns for p in run.store.rglob("frames.npy")}
+    again, _ = build(cfg, run, progress=False)
+    assert len(first) == 23
+    # TimGM6mb has no sample for this note: reported, not used
+    assert list(skipped) == ["sound_id", "reason"] and skipped["sound_id"].str.startswith("timgm6mb/alto-sax/n064").tolist() == [True]
+    assert skipped["reason"][0].startswith("silent render")
+    assert not first.table["sound_id"].isin(skipped["sound_id"]).any()
+    assert first.frames.dtype == np.float16 and first.frames.shape == (first.n_frames.sum(), 192)
+    assert (first.frames.max(axis=1) > 0).mean() > 0.5
+    assert {p: p.stat().st_mtime_ns for p in run.store.rglob("frames.npy")} == shards != {}
+    np.testing.assert_array_equal(first.frames, again.frames)
+    assert first.table.equals(again.table)
+    assert first.table["split"].value_counts().to_dict() == {"train": 14, "valid": 3, "test": 6}
+    seconds = first.table["seconds"].to_numpy()
+    assert (np.abs(first.n_frames - seconds * 20) <= 2).all()
+
+
+def test_build_without_a_source_says_how_to_get_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "DATA", tmp_path / "data")
+    monkeypatch.setattr(catalog, "SYSTEM_FOLDERS", ())
+    cfg = Config(sources=("fluidr3",), sounds_per_instrument=1)
+    with pytest.raises(catalog.SourceMissing, match="fluidr3.*fluid-soundfont-gm"):
+        build(cfg, paths.Run("fast", str(tmp_path)), progress=False)

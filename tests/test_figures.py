@@ -1,0 +1,97 @@
+"""Figures are whole: right data, a text for those who cannot see, one palette."""
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import plotly.io as pio
+import pytest
+
+from dml_lib import config, figures, neighborhoods
+from dml_lib.sounds.instruments import INSTRUMENTS
+from dml_lib.train import History
+
+CFG = config.Config()
+
+
+@pytest.fixture
+def sounds():
+    rng = np.random.default_rng(0)
+    n = 60
+    return pd.DataFrame({
+        "instrument": rng.choice(["trumpet", "flute", "piano"], n), "note_number": rng.integers(58, 66, n),
+        "dynamics": "f", "articulation": "long",
+    })
+
+
+def every_figure(sounds):
+    rng = np.random.default_rng(1)
+    z = rng.normal(size=(len(sounds), 3)).astype(np.float32)
+    paths = {"trumpet": z[:9], "clarinet": z[9:15]}
+    near = neighborhoods.Neighborhoods(sounds, "instrument")
+    history = History([(1, 2.0), (2, 1.0)], [(2, 0.5)], [(0.1, 0.5)])
+    return {
+        "cqt_grid": figures.cqt_grid({"a": rng.random((7, 192)), "b": rng.random((5, 192))}, CFG),
+        "coverage": figures.coverage(sounds),
+        "partition": figures.partition(sounds, near.partition(0)),
+        "loss_curves": figures.loss_curves(CFG),
+        "training_curves": figures.training_curves({"paper": history, "ours": history}),
+        "confusion": figures.confusion(np.eye(3), list("abc"), "title"),
+        "figure_1": figures.figure_1(z, sounds["note_number"].to_numpy(), paths),
+        "cloud": figures.cloud(z, sounds),
+        "phases": figures.phases(paths, CFG),
+        "path_and_units": figures.path_and_units(z, z[:5], z[5:10]),
+    }
+
+
+def test_every_figure_has_alt_text_and_reads_on_both_themes(sounds):
+    for name, fig in every_figure(sounds).items():
+        assert len(fig.layout.meta["alt"]) > 20, name
+        assert fig.layout.paper_bgcolor == "rgba(0,0,0,0)", name
+        assert fig.layout.font.color == figures.TEXT, name
+
+
+def test_figures_are_returned_not_shown(sounds, monkeypatch):
+    monkeypatch.setattr(pio, "show", lambda *a, **k: pytest.fail("a figure was shown"))
+    assert all(isinstance(fig, go.Figure) for fig in every_figure(sounds).values())
+
+
+def test_palette_gives_each_instrument_its_own_look():
+    looks = {(figures.COLORS[s], figures.MARKERS[s]) for s in INSTRUMENTS}
+    assert len(looks) == len(INSTRUMENTS) == len(set(figures.COLORS.values()))
+
+
+def test_figure_1_marks_start_median_and_end(sounds):
+    path = np.arange(12, dtype=float).reshape(4, 3) ** 2
+    fig = figures.figure_1(np.zeros((2, 3)), np.array([40, 90]), {"trumpet": path})
+    marks = fig.data[2]
+    assert list(marks.text) == ["●", "⬟", "▲"]
+    assert np.allclose(np.stack([marks.x, marks.y, marks.z]).T, [path[0], np.median(path, axis=0), path[-1]])
+    assert fig.data[0].marker.colorscale[0][1] in ("rgb(0,0,0)", "#000000")  # low notes are black
+    assert fig.data[1].line.color == figures.FIGURE_1["trumpet"]
+
+
+def test_cloud_menu_switches_between_instrument_and_pitch(sounds):
+    fig = figures.cloud(np.zeros((len(sounds), 3)), sounds)
+    by_instrument, by_pitch = (b.args[0]["visible"] for b in fig.layout.updatemenus[0].buttons)
+    assert by_instrument == [True] * 3 + [False] and by_pitch == [False] * 3 + [True]
+    assert sum(len(t.x) for t in fig.data[:3]) == len(fig.data[3].x) == len(sounds)
+
+
+def test_cqt_grid_shows_log_compressed_magnitudes():
+    fig = figures.cqt_grid({"one": np.full((3, 192), 2.0)}, CFG)
+    assert np.asarray(fig.data[0].z).shape == (192, 3)
+    assert np.allclose(fig.data[0].z, np.log(1 + 50 * 2.0), atol=0.01)
+
+
+def test_coverage_counts(sounds):
+    fig = figures.coverage(sounds)
+    assert np.nansum(fig.data[0].z) == len(sounds)
+
+
+def test_book_renderer_loads_plotly_once_and_escapes_the_alt_text():
+    renderer = figures.BookRenderer()
+    fig = go.Figure(layout={"meta": {"alt": '"><script>alert(1)</script>'}})
+    first, second = (renderer.to_mimebundle(fig.to_dict())["text/html"] for _ in range(2))
+    assert first.count("plotly.min.js") == 1 and "plotly.min.js" not in second
+    assert "<script>alert" not in first.split("aria-label=")[1].split(">", 1)[0]
+    assert "https://" not in second.replace("https://plot.ly", "")

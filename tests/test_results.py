@@ -1,0 +1,137 @@
+"""Results files say what made them, are whole or absent, and lend their numbers to prose."""
+
+import hashlib
+import json
+import os
+
+import numpy as np
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+
+from dml_lib import results
+from dml_lib.config import Config
+from dml_lib.results import ResultDamaged, ResultMissing, glue, load, published, save
+
+VALUES = {"pitch.knn.pitch.random": 0.5, "pitch.k.pitch.random": 75, "pitch.knn.pitch.random.frame": np.float32(0.25)}
+
+
+def test_round_trip(tmp_path):
+    made_from = tmp_path / "weights.bin"
+    made_from.write_bytes(b"abc")
+    cfg = Config.preset("standard", seed=4)
+    written = save(
+        tmp_path / "new" / "evaluate.json", VALUES, cfg, {"k": "neighbors"}, [made_from], {"ours.loss": [[1, 0.5]]}, {"real": "no recordings"}
+    )
+    read = load(tmp_path / "new" / "evaluate.json")
+    assert read == written
+    assert read["values"] == {"pitch.knn.pitch.random": 0.5, "pitch.k.pitch.random": 75.0, "pitch.knn.pitch.random.frame": 0.25}
+    assert read["units"] == {"k": "neighbors"} and read["series"] == {"ours.loss": [[1, 0.5]]}
+    assert read["not_run"] == {"real": "no recordings"}
+    assert read["seed"] == 4 and read["config"] == cfg.as_dict()
+    assert read["inputs"] == {"weights.bin": hashlib.sha256(b"abc").hexdigest()}
+    assert {"python", "numpy", "torch", "librosa"} <= set(read["versions"])
+    assert read["versions"]["numpy"] == np.__version__
+
+
+def test_what_is_not_said_is_empty(tmp_path):
+    read = save(tmp_path / "a.json", {}, Config())
+    assert read["values"] == read["units"] == read["series"] == read["not_run"] == read["inputs"] == {}
+    assert list(load(tmp_path / "a.json")) == ["values", "units", "series", "not_run", "config", "seed", "inputs", "versions"]
+
+
+def test_the_same_results_are_the_same_bytes(tmp_path):
+    save(tmp_path / "a.json", VALUES, Config())
+    save(tmp_path / "b.json", VALUES, Config())
+    assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
+
+
+@pytest.mark.parametrize("stem", ["evaluate", "sonify", "train_instrument_pitch_2"])
+def test_a_missing_result_names_the_chapter(stem, tmp_path):
+    with pytest.raises(ResultMissing, match=rf"no result at .*{stem}\.json: run chapter ") as caught:
+        load(tmp_path / f"{stem}.json")
+    chapter = str(caught.value).split("run chapter ")[1]
+    assert stem.split("_")[0] in chapter
+    if "_" in stem:
+        assert "instrument_pitch_2" in chapter
+    assert isinstance(caught.value, FileNotFoundError)
+
+
+@pytest.mark.parametrize("text", ['{"values": {"a": 1', "", "[]", "{}", '{"values": [1]}', "null", "3"])
+def test_a_damaged_file_says_what_to_do(text, tmp_path):
+    (tmp_path / "evaluate.json").write_text(text)
+    with pytest.raises(ResultDamaged, match=r"evaluate\.json is not a whole results file .*: delete it and run chapter .*evaluate again"):
+        load(tmp_path / "evaluate.json")
+
+
+def test_a_file_that_is_not_text_is_damaged(tmp_path):
+    (tmp_path / "evaluate.json").write_bytes(b"\xff\xfe\x00{")
+    with pytest.raises(ResultDamaged, match="not a whole results file"):
+        load(tmp_path / "evaluate.json")
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), np.float32("nan")])
+def test_a_value_that_is_no_number_is_refused_and_the_old_file_stays(bad, tmp_path):
+    save(tmp_path / "a.json", VALUES, Config())
+    before = (tmp_path / "a.json").read_bytes()
+    with pytest.raises(ValueError, match="Out of range float"):
+        save(tmp_path / "a.json", {"x": bad}, Config())
+    with pytest.raises(ValueError, match="Out of range float"):
+        save(tmp_path / "a.json", {}, Config(), series={"ours.loss": [[1, float(bad)]]})
+    with pytest.raises(ValueError, match="could not convert"):
+        save(tmp_path / "a.json", {"x": "high"}, Config())
+    assert (tmp_path / "a.json").read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_a_file_is_replaced_whole(tmp_path, monkeypatch):
+    """The last step is a rename: stopped before it, the old file is untouched."""
+    save(tmp_path / "a.json", {"x": 1}, Config())
+
+    def stop(*args):
+        raise KeyboardInterrupt
+
+    for name in ("replace", "rename"):
+        monkeypatch.setattr(os, name, stop)
+    with pytest.raises(KeyboardInterrupt):
+        save(tmp_path / "a.json", {"x": 2}, Config())
+    assert load(tmp_path / "a.json")["values"] == {"x": 1}
+    monkeypatch.undo()
+    save(tmp_path / "a.json", {"x": 2}, Config())
+    assert load(tmp_path / "a.json")["values"] == {"x": 2}
+    assert [p.name for p in tmp_path.iterdir()] == ["a.json"]  # the left-over was used up
+
+
+def test_a_missing_input_is_an_error(tmp_path):
+    with pytest.raises(FileNotFoundError, match="absent"):
+        save(tmp_path / "a.json", {}, Config(), inputs=[tmp_path / "absent"])
+    assert not (tmp_path / "a.json").exists()
+
+
+@pytest.fixture
+def shell():
+    yield InteractiveShell.instance()
+    InteractiveShell.clear_instance()
+
+
+def glued(values):
+    """What a notebook would keep of glued values: {name: plain text}."""
+    with capture_output() as captured:
+        glue(values)
+    kept = "application/papermill.record/text/plain"
+    return {out.metadata["scrapbook"]["name"]: out.data[kept] for out in captured.outputs}
+
+
+def test_glue_gives_plain_numbers_and_words(shell):
+    numbers = glued({"knn": np.float64(0.5), "n": 12, "small": np.float32(0.25), "x": 0.123456})
+    assert numbers == {"knn": "0.5", "n": "12", "small": "0.25", "x": "0.123456"}  # no np.float64(...) in prose
+    assert "not run" in glued({"why": "not run"})["why"]
+
+
+def test_published_figures_are_there_and_cited():
+    values = published()
+    assert values["author.instrument.knn.instrument.test"] == 0.4481
+    content = json.loads(results.paths.PUBLISHED.read_text())
+    sources = content["sources"]
+    assert all(any(name.startswith(prefix) for prefix in sources) for name in values)
+    assert all(isinstance(value, (int, float)) for value in values.values())

@@ -1,0 +1,195 @@
+"""Batches obey their scheme, draw what they say in the share they say, and follow their seed."""
+
+import numpy as np
+import pytest
+from scipy.stats import chisquare
+
+from dml_lib.config import SCHEMES
+from dml_lib.dataset import Dataset
+from dml_lib.neighborhoods import Neighborhoods
+from dml_lib.sampler import Frames, GroupSampler, TripletSampler
+
+schemes = pytest.mark.parametrize("scheme", SCHEMES)
+
+
+def triplets(dataset, scheme, cfg, n_batches=60, seed=0):
+    found = Neighborhoods(dataset.table, scheme)
+    sampler = TripletSampler(dataset, found, cfg, seed)
+    return found, np.concatenate([sampler.sounds() for _ in range(n_batches)])
+
+
+@schemes
+def test_triplets_obey_their_scheme(scheme, dataset, cfg):
+    found, sounds = triplets(dataset, scheme, cfg, 200)
+    assert sounds.shape == (1600, 3) and np.issubdtype(sounds.dtype, np.integer)
+    parts = [found.partition(k) for k in range(len(found))]
+    for anchor, positive, negative in sounds:
+        assert any(anchor in p.positive and positive in p.positive and negative in p.negative for p in parts)
+    assert set(sounds.ravel()) == set(range(40))  # every sound is used
+
+
+def test_negatives_inside_the_positive_set_only_where_allowed(dataset, cfg):
+    def inside(cfg):
+        """Share of negatives that no partition with this anchor and positive would allow."""
+        found, sounds = triplets(dataset, "instrument_pitch_2", cfg, 100)
+        parts = [found.partition(k) for k in range(len(found))]
+        return np.mean([not any(a in p.positive and b in p.positive and n in p.negative for p in parts) for a, b, n in sounds])
+
+    assert inside(cfg) == 0
+    assert inside(cfg.with_(disjoint_negatives=False)) > 0.01
+
+
+@schemes
+def test_same_file_positives_only_where_allowed(scheme, dataset, cfg):
+    same = {}
+    for allowed in (True, False):
+        _, sounds = triplets(dataset, scheme, cfg.with_(same_file_positives=allowed))
+        same[allowed] = np.mean(sounds[:, 0] == sounds[:, 1])
+    assert same[True] > 0.1 and same[False] == 0
+
+
+def test_no_pair_of_files_where_same_file_positives_are_forbidden(make_dataset, cfg):
+    dataset = make_dataset(20)  # one sound of each instrument and note
+    found = Neighborhoods(dataset.table, "instrument_pitch")
+    with pytest.raises(ValueError, match="expected a neighborhood of at least 2 sounds, found none: allow same-file positives or add"):
+        TripletSampler(dataset, found, cfg.with_(same_file_positives=False))
+    assert TripletSampler(dataset, found, cfg).batch().shape == (3, 8, 10, 40)
+
+
+def test_a_neighborhood_of_one_sound_gives_no_anchor_where_same_file_positives_are_forbidden(make_dataset, cfg):
+    dataset = make_dataset(24)  # four of twenty neighborhoods have two sounds
+    found, sounds = triplets(dataset, "instrument_pitch", cfg.with_(same_file_positives=False))
+    assert set(sounds[:, 0]) == {0, 1, 2, 3, 20, 21, 22, 23}
+    assert set(sounds[:, 2]) == set(range(24))
+
+
+def test_neighborhoods_are_drawn_uniformly(make_dataset, cfg):
+    dataset = make_dataset(40)
+    dataset.table["instrument"] = np.repeat(["a", "b", "c", "d"], (2, 4, 10, 24))
+    found, sounds = triplets(dataset, "instrument", cfg, 400)
+    of = found.instrument[sounds]
+    assert chisquare(np.bincount(of[:, 0], minlength=4)).pvalue > 0.001
+    assert chisquare(np.bincount(of[:, 2], minlength=4)).pvalue > 0.001
+    pairs = np.bincount(of[:, 0] * 4 + of[:, 2], minlength=16).reshape(4, 4)
+    assert (np.diag(pairs) == 0).all() and chisquare(pairs[~np.eye(4, dtype=bool)]).pvalue > 0.001
+    # within a neighborhood, all sounds alike
+    shares = np.bincount(sounds[of[:, 0] == 2, 0])[6:16] / (of[:, 0] == 2).sum()
+    assert np.abs(shares - 0.1).max() < 0.05
+
+
+def test_a_neighborhood_has_six_live_sounds_at_a_time(dataset, cfg):
+    found = Neighborhoods(dataset.table, "instrument")
+    sampler = TripletSampler(dataset, found, cfg)
+    drawn = np.array([sampler._draw(0) for _ in range(20_000)])
+    assert np.mean([len(set(part)) for part in drawn[:600].reshape(-1, 30)]) < 9  # independent draws: 9.6 of 10
+    assert len(sampler.live[0]) == 6
+    # the mean life is 11 draws, so one draw in six repeats its slot's sound 10 times in 11
+    again = np.mean(drawn[1:] == drawn[:-1])
+    assert 0.2 < again < 0.32  # independent draws: 0.1; expected 1/6 * 10/11 + rest * 1/10, more or less
+
+
+def test_frames_are_drawn_in_proportion_to_energy(cfg):
+    energy = np.array([5, 5, 1, 0, 2, 3, 4, 7, 7])
+    dataset = Dataset([0, 1, 2], np.repeat(energy[:, None] / 40, 40, axis=1).astype(np.float16), np.array([0, 2, 7]), np.array([2, 5, 2]))
+    drawn = Frames(dataset, cfg, np.random.default_rng(0)).draw(np.repeat([1, 0, 2], 20_000)).reshape(3, -1)
+    shares = [np.bincount(row, minlength=5) / 20_000 for row in drawn]
+    np.testing.assert_allclose(shares[0], energy[2:7] / 10, atol=0.015)
+    np.testing.assert_allclose(shares[1], [0.5, 0.5, 0, 0, 0], atol=0.015)
+    np.testing.assert_allclose(shares[2], [0.5, 0.5, 0, 0, 0], atol=0.015)
+    assert shares[0][1] == 0  # a silent frame is never drawn
+
+
+def test_a_silent_sound_still_gives_a_frame_of_its_own(cfg):
+    dataset = Dataset([0, 1], np.zeros((7, 40), np.float16), np.array([0, 3]), np.array([3, 4]))
+    drawn = Frames(dataset, cfg, np.random.default_rng(0)).draw(np.array([0, 1, 0, 1]))
+    assert (drawn >= 0).all() and (drawn < np.array([3, 4, 3, 4])).all()
+
+
+def test_windows_are_log_compressed_windows_of_the_drawn_frames(dataset, cfg):
+    sounds = np.arange(40)
+    x = Frames(dataset, cfg.with_(gain=20.0), np.random.default_rng(7)).windows(sounds)
+    drawn = Frames(dataset, cfg, np.random.default_rng(7)).draw(sounds)
+    assert x.dtype == np.float32 and x.shape == (40, 10, 40)
+    np.testing.assert_allclose(x, np.log(1 + 20 * dataset.windows(sounds, drawn, 10)), rtol=1e-5, atol=1e-6)
+
+
+def test_noise_is_added_to_linear_magnitudes(dataset, cfg):
+    frames = lambda cfg: Frames(dataset, cfg, np.random.default_rng(7)).windows(np.arange(40))  # noqa: E731
+    linear = lambda x: np.expm1(x.astype(np.float64)) / 50  # noqa: E731
+    plain, shifted = linear(frames(cfg)), linear(frames(cfg.with_(noise_mean=0.1)))
+    np.testing.assert_allclose(shifted - plain, 0.1, atol=1e-3)
+    noisy = linear(frames(cfg.with_(noise_mean=0.1, noise_sd=0.01))) - plain
+    assert abs(noisy.mean() - 0.1) < 1e-3 and abs(noisy.std() - 0.01) < 1e-3
+    assert (plain[:, 0] == 0).any() and np.abs(noisy[plain == 0]).min() > 0.03  # the padding carries noise too
+    assert np.isfinite(frames(cfg.with_(noise_sd=1.0))).all() and frames(cfg.with_(noise_sd=1.0)).min() == 0
+
+
+@schemes
+def test_triplet_batch_shape_and_contents(scheme, dataset, cfg):
+    sampler = TripletSampler(dataset, Neighborhoods(dataset.table, scheme), cfg, seed=5)
+    batch = sampler.batch()
+    assert batch.shape == (3, 8, 10, 40) and batch.dtype == np.float32
+    twin = TripletSampler(dataset, Neighborhoods(dataset.table, scheme), cfg, seed=5)
+    sounds = twin.sounds()  # the same draws, seen as sounds: slot j of the batch is column j
+    centers = np.expm1(batch[:, :, 5]) / 50  # the frame that was drawn
+    for role in range(3):
+        for sound, center in zip(sounds[:, role], centers[role]):
+            assert np.abs(dataset.features(sound) - center).max(axis=1).min() < 1e-3
+
+
+@pytest.mark.parametrize("sampler", [TripletSampler, GroupSampler])
+def test_samplers_follow_their_seed(sampler, dataset, cfg):
+    def first(seed):
+        it = sampler(dataset, Neighborhoods(dataset.table, "instrument_pitch_2"), cfg, seed)
+        batches = [it.batch() for _ in range(3)]
+        return np.array([b[0] if sampler is GroupSampler else b for b in batches])
+
+    np.testing.assert_array_equal(first(1), first(1))
+    assert not np.array_equal(first(1), first(2))
+    assert not np.array_equal(first(1)[0], first(1)[1])
+
+
+@schemes
+def test_group_batches(scheme, dataset, cfg):
+    found = Neighborhoods(dataset.table, scheme)
+    windows, related = GroupSampler(dataset, found, cfg, seed=2).batch()
+    twin = GroupSampler(dataset, found, cfg, seed=2)
+    groups = twin.groups()
+    assert len(groups) == len(set(groups)) == min(8, len(found))  # 32 windows in fours
+    sounds = np.concatenate([twin.rng.choice(found.positive(k), 4) for k in groups])
+    assert windows.shape == (4 * len(groups), 10, 40) and windows.dtype == np.float32
+    assert related.shape == (len(sounds), len(sounds)) and related.dtype == bool
+    slow = [[any(a in found.positive(k) and found.keys[k] == key_of(found, b, scheme) for k in range(len(found))) for b in sounds] for a in sounds]
+    np.testing.assert_array_equal(related, slow)
+    assert related.diagonal().all() and (related == related.T).all() and not related.all()
+    for g in range(len(groups)):
+        assert all(sound in found.positive(groups[g]) for sound in sounds[4 * g:4 * g + 4])
+    if scheme != "instrument_pitch_2":  # there two members of a group may be four semitones apart
+        block = np.repeat(np.arange(len(groups)), 4)
+        np.testing.assert_array_equal(related, block[:, None] == block)
+
+
+def key_of(found, sound, scheme):
+    instrument, note = found.instrument[sound], found.note[sound]
+    return (found.names[instrument] if scheme != "pitch" else None, int(note) if scheme != "instrument" else None)
+
+
+def test_most_groups_share_a_label_with_another(make_dataset, cfg):
+    """With chance alone few of 8 groups out of 240 would."""
+    dataset = make_dataset(240)
+    dataset.table["instrument"] = [f"i{i // 12:02d}" for i in range(240)]
+    dataset.table["note_number"] = [40 + i % 12 for i in range(240)]
+    found = Neighborhoods(dataset.table, "instrument_pitch")
+    sampler = GroupSampler(dataset, found, cfg)
+    akin = []
+    for _ in range(50):
+        keys = [found.keys[k] for k in sampler.groups()]
+        akin.append([any(a != b and a[part] == b[part] for b in keys) for part in (0, 1) for a in keys])
+    of_instrument, of_pitch = np.mean(akin, axis=0).reshape(2, 8).mean(axis=1)
+    assert of_instrument > 0.5 and of_pitch > 0.55
+
+
+def test_all_neighborhoods_come_up(dataset, cfg):
+    sampler = GroupSampler(dataset, Neighborhoods(dataset.table, "instrument_pitch"), cfg)
+    counts = np.bincount(np.concatenate([sampler.groups() for _ in range(400)]), minlength=20)
+    assert counts.min() > 0.8 * counts.mean() and counts.max() < 1.2 * counts.mean()

@@ -1,0 +1,163 @@
+"""Training is repeatable bit for bit, learns, reports, and stops when it is lost."""
+
+import numpy as np
+import pytest
+import torch
+
+from dml_lib.config import RECIPES, SCHEMES
+from dml_lib.loss import triplet_loss
+from dml_lib.model import Embedder
+from dml_lib.neighborhoods import Neighborhoods
+from dml_lib.sampler import TripletSampler
+from dml_lib.train import Diverged, History, series, train, untrained
+
+recipes = pytest.mark.parametrize("recipe", RECIPES)
+
+
+def weights(model):
+    return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+
+@recipes
+def test_the_same_seed_gives_the_same_bits(recipe, dataset, cfg):
+    first, history = train(cfg, "instrument_pitch_2", recipe, dataset, progress=False)
+    torch.rand(3), np.random.random(3)  # global generators play no part
+    second, again = train(cfg, "instrument_pitch_2", recipe, dataset, progress=False)
+    assert torch.equal(weights(first), weights(second)) and history.loss == again.loss
+    other, _ = train(cfg.with_(seed=4), "instrument_pitch_2", recipe, dataset, progress=False)
+    assert not torch.equal(weights(first), weights(other))
+    untrained = Embedder(n_bins=40, size="small", seed=cfg.seed)
+    assert not torch.equal(weights(first), weights(untrained))
+    assert not first.training
+
+
+@recipes
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_every_scheme_trains(recipe, scheme, dataset, cfg):
+    model, history = train(cfg, scheme, recipe, dataset, progress=False)
+    assert [iteration for iteration, _ in history.loss] == [1, 2, 3]
+    assert all(np.isfinite(value) and 0 < value < 3 for _, value in history.loss)
+    with torch.no_grad():
+        assert model(torch.zeros(2, 10, 40)).shape == (2, 3)
+
+
+def test_loss_falls_on_easy_data(make_dataset, cfg):
+    cfg = cfg.with_(ours_iterations=30, ours_learning_rate=0.01)
+    _, history = train(cfg, "instrument", "ours", make_dataset(easy=True), progress=False)
+    loss = [value for _, value in history.loss]
+    assert len(loss) == 30
+    assert loss[0] == pytest.approx(1, abs=0.05)  # all points near the origin: only the margin costs
+    assert np.mean(loss[-5:]) < 0.3
+
+
+@pytest.mark.parametrize("scheme", ["instrument", "pitch"])
+def test_the_papers_recipe_is_plain_gradient_descent(scheme, dataset, cfg):
+    """Weights minus rate times gradient, written out: no momentum, no decay, no schedule."""
+    cfg = cfg.with_(paper_iterations=5, learning_rate=1.0)
+    trained, history = train(cfg, scheme, "paper", dataset, progress=False)
+    model, losses = untrained(cfg), []
+    sampler = TripletSampler(dataset, Neighborhoods(dataset.table, scheme), cfg, cfg.seed)
+    for _ in range(5):
+        anchor, positive, negative = (model(torch.from_numpy(x)) for x in sampler.batch())
+        penalty = 0.001 if scheme == "instrument" else 0.002
+        losses.append(triplet_loss(anchor, positive, negative, 0.0, 1.0, "paper", penalty))
+        gradients = torch.autograd.grad(losses[-1], list(model.parameters()))
+        with torch.no_grad():
+            for p, gradient in zip(model.parameters(), gradients):
+                p -= gradient
+    assert (weights(trained) - weights(untrained(cfg))).abs().max() > 1e-3
+    torch.testing.assert_close(weights(trained), weights(model), atol=1e-6, rtol=0)
+    assert [value for _, value in history.loss] == pytest.approx([loss.item() for loss in losses], rel=1e-5)
+
+
+def test_our_recipe_warms_up_and_cools_down(dataset, cfg):
+    """A step of AdamW is about as long as its learning rate, which the one-cycle schedule moves."""
+    seen = [weights(untrained(cfg))]
+    train(cfg.with_(ours_iterations=20, validations=20), "pitch", "ours", dataset, lambda model: seen.append(weights(model)), progress=False)
+    steps = [(b - a).abs().median().item() for a, b in zip(seen, seen[1:])]
+    peak = int(np.argmax(steps))
+    assert len(steps) == 20 and 2 <= peak <= 10
+    assert steps[peak] > 5 * steps[0] and steps[peak] > 20 * steps[-1]
+    assert steps[peak] == pytest.approx(cfg.ours_learning_rate, rel=0.5)
+
+
+def test_the_origin_penalty_of_the_scheme_is_part_of_the_papers_loss(make_dataset, cfg):
+    """With margins that nothing reaches, only the penalty is left to move the weights."""
+    start = weights(Embedder(n_bins=40, size="small", seed=cfg.seed))
+    dataset = make_dataset()
+    dataset.table["note_number"] = 60 + np.arange(40) % 4  # as the instruments: both schemes draw the same triplets
+    change = {}
+    for scheme in ("instrument", "pitch"):
+        settings = cfg.with_(paper_iterations=1, margin_pos=100.0, margin_neg=-1.0, learning_rate=1.0)
+        model, history = train(settings, scheme, "paper", dataset, progress=False)
+        change[scheme] = (weights(model) - start).double()
+        assert 0 < history.loss[0][1] < 1e-4
+    torch.testing.assert_close(change["pitch"], 2 * change["instrument"], atol=1e-8, rtol=0.01)
+
+
+@recipes
+def test_validate_is_called_when_due_and_at_the_end(recipe, dataset, cfg):
+    seen = []
+
+    def validate(model):
+        seen.append((model.training, weights(model)))
+        return len(seen) / 10
+
+    cfg = cfg.with_(validations=3, paper_iterations=7, ours_iterations=7)
+    model, history = train(cfg, "instrument", recipe, dataset, validate, progress=False)
+    assert history.val_knn_by_iteration == [(2, 0.1), (5, 0.2), (7, 0.3)]
+    assert [value for _, value in history.val_knn_by_second] == [0.1, 0.2, 0.3]
+    seconds = [second for second, _ in history.val_knn_by_second]
+    assert 0 < seconds[0] < seconds[1] < seconds[2] < 60
+    assert not any(training for training, _ in seen)
+    assert torch.equal(seen[-1][1], weights(model)) and not torch.equal(seen[0][1], seen[1][1])
+
+
+@recipes
+def test_validation_changes_nothing(recipe, dataset, cfg):
+    plain, _ = train(cfg, "pitch", recipe, dataset, progress=False)
+    watched, history = train(cfg.with_(validations=3), "pitch", recipe, dataset, lambda model: 0.5, progress=False)
+    assert torch.equal(weights(plain), weights(watched))
+    assert [iteration for iteration, _ in history.val_knn_by_iteration] == [1, 2, 3]
+
+
+def test_validation_is_last_at_the_end_and_never_twice_at_one_iteration(dataset, cfg):
+    for validations, expected in ((1, [3]), (2, [2, 3]), (50, [1, 2, 3])):
+        _, history = train(cfg.with_(validations=validations), "pitch", "ours", dataset, lambda model: 0.5, progress=False)
+        assert [iteration for iteration, _ in history.val_knn_by_iteration] == expected
+    _, history = train(cfg, "pitch", "ours", dataset, progress=False)
+    assert history.val_knn_by_iteration == history.val_knn_by_second == []
+
+
+def test_history_has_about_a_hundred_means(dataset, cfg):
+    _, history = train(cfg.with_(paper_iterations=200), "pitch", "paper", dataset, progress=False)
+    assert [iteration for iteration, _ in history.loss] == list(range(2, 201, 2))
+
+
+def test_series_names_each_curve_by_recipe(dataset, cfg):
+    histories = {r: train(cfg, "pitch", r, dataset, lambda model: 0.5, progress=False)[1] for r in RECIPES}
+    curves = series(histories)
+    assert set(curves) == {f"{r}.{c}" for r in RECIPES for c in ("loss", "val_knn_by_iteration", "val_knn_by_second")}
+    assert curves["paper.loss"] == histories["paper"].loss != curves["ours.loss"]
+    assert series({"ours": History()}) == {"ours.loss": [], "ours.val_knn_by_iteration": [], "ours.val_knn_by_second": []}
+
+
+def test_untrained_is_where_training_starts(dataset, cfg):
+    assert torch.equal(weights(untrained(cfg)), weights(untrained(cfg))) and not untrained(cfg).training
+    model, _ = train(cfg.with_(paper_iterations=1, learning_rate=0.0), "pitch", "paper", dataset, progress=False)
+    assert torch.equal(weights(model), weights(untrained(cfg)))
+
+
+@recipes
+def test_features_that_are_not_numbers_stop_the_training(recipe, dataset, cfg):
+    dataset.frames[:] = np.nan
+    with pytest.raises(Diverged, match=f"loss is nan at iteration 1 of pitch, recipe {recipe}: lower the learning rate"):
+        with np.errstate(invalid="ignore"):
+            train(cfg, "pitch", recipe, dataset, progress=False)
+
+
+def test_unknown_recipe_and_scheme(dataset, cfg):
+    with pytest.raises(ValueError, match=r"unknown recipe 'our'.*Did you mean 'ours'\?"):
+        train(cfg, "pitch", "our", dataset, progress=False)
+    with pytest.raises(ValueError, match="unknown scheme 'timbre'"):
+        train(cfg, "timbre", "ours", dataset, progress=False)
