@@ -54,7 +54,7 @@ def fetch(name):
 
 def main():
     """Run a command; a user's mistake ends with one sentence, never with a traceback."""
-    from .results import ResultDamaged
+    from .paths import Damaged
     from .sounds.catalog import SourceMissing
 
     try:
@@ -64,7 +64,7 @@ def main():
     except click.ClickException as error:
         error.show()
         sys.exit(2)
-    except (ResultDamaged, RuntimeError) as error:
+    except (Damaged, RuntimeError) as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(1)
     except (SourceMissing, ValueError) as error:

@@ -103,6 +103,7 @@ class Config:
                 raise ValueError(
                     f"parameter {name!r} expected {wanted.__name__}, found {type(value).__name__} ({value!r})"
                 )
+        check_name("profile", changes.get("profile", self.profile), PRESETS)
         return replace(self, **changes)
 
     def origin_penalty(self, scheme):
@@ -126,7 +127,7 @@ class Config:
 
 PRESETS = {
     "fast": dict(
-        sounds_per_instrument=48, paper_iterations=20, ours_iterations=100, validations=2, judge_sounds=120, eval_frames=5_000,
+        sounds_per_instrument=40, paper_iterations=20, ours_iterations=100, validations=2, judge_sounds=120, eval_frames=5_000,
     ),
     "standard": dict(
         sources=("timgm6mb", "fluidr3"), sounds_per_instrument=400, note_step=1, paper_iterations=500,

@@ -10,8 +10,9 @@ from safetensors.torch import save_file
 
 from .features import log_compress
 from .model import Embedder
+from .paths import Damaged
 
-BLOCK_FRAMES = 2048  # bounds memory; larger is no faster
+BLOCK_FRAMES = 512  # larger blocks leave the cache; a longer sound is a block of its own
 
 
 class WeightsMismatch(ValueError):
@@ -38,23 +39,23 @@ def embed_frames(model, dataset, cfg):
     ------
     Original code: prediction steps one frame, windows are zero beyond a sound's ends, and the zeros carry no noise.
     """
-    gap = model.n_in // 2
+    gap = model.n_in // 2  # zeros before each sound serve as the padding after the sound before it
     rng = np.random.default_rng([cfg.seed, 4])
-    # zeros before each sound serve as the padding after the sound before it
-    place = np.arange(len(dataset.frames)) + gap * (dataset.sound_of_frame() + 1)
-    n_rows = len(dataset.frames) + gap * (len(dataset) + 1)
     out = np.empty((len(dataset.frames), model.dense2.out_features), np.float32)
-    for first in range(0, len(dataset.frames), BLOCK_FRAMES):
-        last = min(first + BLOCK_FRAMES, len(dataset.frames))
-        low, high = max(0, place[first] - gap), min(n_rows, place[last - 1] + gap)
-        near = slice(max(0, first - gap), min(len(dataset.frames), last + gap))
-        x = np.zeros((high - low, model.n_bins), np.float32)
-        inside = (place[near] >= low) & (place[near] < high)
-        x[place[near][inside] - low] = dataset.frames[near][inside]
+    first = 0
+    while first < len(dataset):
+        ends = dataset.start[first:] + dataset.n_frames[first:] - dataset.start[first]
+        last = first + max(1, int(np.searchsorted(ends, BLOCK_FRAMES, side="right")))
+        n_frames = dataset.n_frames[first:last]
+        rows = slice(dataset.start[first], dataset.start[first] + n_frames.sum())
+        place = np.arange(n_frames.sum()) + gap * np.repeat(np.arange(1, len(n_frames) + 1), n_frames)
+        x = np.zeros((place[-1] + gap, model.n_bins), np.float32)
+        x[place] = dataset.frames[rows]
         if cfg.noise_mean or cfg.noise_sd:
-            x[place[near][inside] - low] += rng.normal(cfg.noise_mean, cfg.noise_sd, (inside.sum(), model.n_bins)).astype(np.float32)
+            x[place] += rng.normal(cfg.noise_mean, cfg.noise_sd, (len(place), model.n_bins))
         z = model.sequence(torch.from_numpy(log_compress(np.maximum(x, 0), cfg.gain)))
-        out[first:last] = z.numpy()[place[first:last] - gap - low]
+        out[rows] = z.numpy()[place - gap]
+        first = last
     return out
 
 
@@ -83,15 +84,18 @@ def save_weights(path, model, cfg, **card):
     """Write weights as safetensors with a JSON card in the header; `card` holds what else to say of them."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    card = {"front_end": cfg.front_end() | {"gain": cfg.gain}, "network": network(cfg), "config": cfg.as_dict(), **card}
+    card = _shape(cfg) | {"config": cfg.as_dict(), **card}
     temporary = path.with_suffix(".tmp")
     save_file(model.state_dict(), temporary, metadata={"card": json.dumps(card)})
     temporary.replace(path)
 
 
-def network(cfg):
-    """The parameters that fix the network's shape."""
-    return {"n_in": cfg.n_in, "n_bins": cfg.n_bins, "size": cfg.size, "n_dims": cfg.n_dims}
+def _shape(cfg):
+    """What weights depend on: the front end they saw, and the network they fill."""
+    return {
+        "front_end": cfg.front_end() | {"gain": cfg.gain},
+        "network": {"n_in": cfg.n_in, "n_bins": cfg.n_bins, "size": cfg.size, "n_dims": cfg.n_dims},
+    }
 
 
 def load_weights(path, cfg):
@@ -107,24 +111,31 @@ def load_weights(path, cfg):
     ------
     FileNotFoundError
         No such file; says to train first.
+    Damaged
+        The file is not whole.
     WeightsMismatch
-        The file is damaged, or its front end or network is not that of `cfg`.
+        Its front end or network is not that of `cfg`.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no weights at {path}: run chapter 03_train for this scheme first")
     try:
         with safe_open(path, framework="pt") as file:
-            card = json.loads((file.metadata() or {})["card"])
+            card = json.loads(file.metadata()["card"])
             state = {name: file.get_tensor(name) for name in file.keys()}
+        differing = [
+            f"{part} {k}: file {card[part].get(k)!r}, here {v!r}"
+            for part, here in _shape(cfg).items() for k, v in here.items() if card[part].get(k) != v
+        ]
     except Exception as error:  # safetensors raises its own bare types for each kind of damage
-        raise WeightsMismatch(f"{path} is not a whole weights file of this project ({error}): train again") from error
-    for part, ours in (("front_end", cfg.front_end() | {"gain": cfg.gain}), ("network", network(cfg))):
-        differing = [f"{k}: file {card[part].get(k)!r}, here {v!r}" for k, v in ours.items() if card[part].get(k) != v]
-        if differing:
-            raise WeightsMismatch(f"{path} was trained with another {part.replace('_', ' ')} ({'; '.join(differing)})")
-    model = Embedder(**network(cfg))
-    model.load_state_dict(state)
+        raise Damaged(f"{path} is not a whole weights file of this project ({error!r}): train again") from error
+    if differing:
+        raise WeightsMismatch(f"{path} was trained otherwise ({'; '.join(differing)}): choose the same settings or train again")
+    model = Embedder(**_shape(cfg)["network"])
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        raise Damaged(f"{path} does not hold the layers of the network ({error}): train again") from None
     return model.eval(), card
 
 
@@ -144,8 +155,13 @@ def load_embedding(path):
     ------
     FileNotFoundError
         No such file; says which chapter makes it.
+    Damaged
+        The file is not whole.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"no embedding at {path}: run chapter 03_train for this scheme first")
-    with safe_open(path, framework="np") as file:
-        return file.get_tensor("frames"), file.get_tensor("sounds")
+    try:
+        with safe_open(path, framework="np") as file:
+            return file.get_tensor("frames"), file.get_tensor("sounds")
+    except Exception as error:
+        raise Damaged(f"{path} is not a whole embedding ({error}): run chapter 03_train for this scheme again") from error

@@ -96,6 +96,10 @@ class Neighborhoods:
     def __len__(self):
         return len(self.keys)
 
+    def has_negatives(self, k):
+        """Whether any labeled sound lies outside G_k."""
+        return len(self._positive[k]) < self.labeled.sum()
+
     def contains(self, k, sounds=slice(None)):
         """Which of the sounds are in G_k, bool."""
         instrument, note = self._codes[k]
@@ -137,4 +141,5 @@ class Neighborhoods:
         -------
         np.ndarray, bool
         """
-        return self._same(self.instrument[a], self.note[a], self.instrument[b], self.note[b])
+        labeled = self.labeled[a] & self.labeled[b]
+        return labeled & self._same(self.instrument[a], self.note[a], self.instrument[b], self.note[b])

@@ -10,6 +10,10 @@ PUBLISHED = ROOT / "results" / "published.json"
 DATA = ROOT / "data"  # what the project fetched for itself; never the user's own files
 
 
+class Damaged(ValueError):
+    """A file that this project wrote is not whole."""
+
+
 def user_data():
     """The reader's own collections: the folder in the environment variable DML_DATA, or None."""
     value = os.environ.get("DML_DATA")

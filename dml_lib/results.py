@@ -5,9 +5,11 @@ import json
 import platform
 from pathlib import Path
 
+import pandas as pd
 import pooch
 
 from . import paths
+from .config import SCHEMES
 
 CHAPTER_OF = {
     "sounds": "01_sounds", "method": "02_method", "train": "03_train", "evaluate": "04_evaluate", "explore": "05_explore",
@@ -18,10 +20,6 @@ PACKAGES = ("numpy", "scipy", "torch", "librosa", "pandas", "tinysoundfont")
 
 class ResultMissing(FileNotFoundError):
     """A chapter was run before its inputs exist."""
-
-
-class ResultDamaged(ValueError):
-    """A results file of ours is not whole."""
 
 
 def save(path, values, cfg, units=None, inputs=(), series=None, not_run=None):
@@ -65,7 +63,7 @@ def load(path):
     ------
     ResultMissing
         No such file; names the chapter to run first.
-    ResultDamaged
+    Damaged
         The file is not whole; says what to run again.
     """
     path = Path(path)
@@ -78,7 +76,7 @@ def load(path):
         if not isinstance(content["values"], dict):
             raise KeyError("values")
     except (ValueError, KeyError, TypeError) as error:
-        raise ResultDamaged(f"{path} is not a whole results file ({error}): delete it and run chapter {chapter} again") from None
+        raise paths.Damaged(f"{path} is not a whole results file ({error}): delete it and run chapter {chapter} again") from None
     return content
 
 
@@ -98,3 +96,10 @@ def glue(values):
 def published():
     """Figures published by others, by name; other data than ours, so never in one column with ours."""
     return load(paths.PUBLISHED)["values"]
+
+
+def author_table():
+    """The author's test accuracies on frames, one row a scheme and one column a label: other data than ours."""
+    values = published()
+    rows = {s: {label: values[f"author.{s}.knn.{label}.test"] for label in ("instrument", "pitch")} for s in SCHEMES}
+    return pd.DataFrame(rows).T

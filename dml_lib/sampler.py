@@ -59,7 +59,7 @@ class TripletSampler:
     Raises
     ------
     ValueError
-        Same-file positives are forbidden and no neighborhood has two sounds.
+        No neighborhood has an anchor, a positive and a negative to draw.
 
     Source
     ------
@@ -75,9 +75,14 @@ class TripletSampler:
         self.neighborhoods, self.cfg = neighborhoods, cfg
         self.live = {}
         enough = 1 if cfg.same_file_positives else 2
-        self.usable = [k for k in range(len(neighborhoods)) if len(neighborhoods.positive(k)) >= enough]
+        self.usable = [
+            k for k in range(len(neighborhoods)) if len(neighborhoods.positive(k)) >= enough and neighborhoods.has_negatives(k)
+        ]
         if not self.usable:
-            raise ValueError("expected a neighborhood of at least 2 sounds, found none: allow same-file positives or add sounds")
+            raise ValueError(
+                f"expected a neighborhood of at least {enough} sounds with others outside it, found none: add sounds"
+                + (" or allow same-file positives" if enough > 1 else "")
+            )
 
     def _draw(self, k):
         """One sound of neighborhood k, by way of its live sounds."""
@@ -165,5 +170,7 @@ class GroupSampler:
         related : np.ndarray, (batch, batch), bool
             True for positive pairs.
         """
-        sounds = np.concatenate([self.rng.choice(self.neighborhoods.positive(k), self.GROUP) for k in self.groups()])
+        groups = self.groups()
+        size = max(self.GROUP, self.cfg.ours_windows // len(groups))
+        sounds = np.concatenate([self.rng.choice(self.neighborhoods.positive(k), size) for k in groups])
         return self.frames.windows(sounds), self.neighborhoods.related(sounds[:, None], sounds[None, :])

@@ -104,12 +104,15 @@ def test_every_split_but_the_random_one_has_a_reason_for_not_running():
     assert {"random", *NOT_RUN} == set(SPLITS)
 
 
-def test_exemplar_is_the_longest_sound_of_the_nearest_note(dataset):
-    table = dataset.table.assign(seconds=np.arange(40) / 10)
-    assert exemplar(table, "flute") == 21  # note 60, rows 1 and 21
-    assert exemplar(table, "flute", 90) == 37  # nearest is 64, rows 17 and 37
+def test_exemplar_is_a_long_sound_at_the_nearest_note(dataset):
+    table = dataset.table.assign(seconds=np.arange(40) / 10, articulation="normal")
+    assert exemplar(table, "flute") == 21  # note 60 has rows 1 and 21
+    assert exemplar(table, "flute", 90) == 37  # the nearest is 64, rows 17 and 37
     table.loc[21, "seconds"] = 0.0
-    assert exemplar(table, "flute", 60) == 1
+    assert exemplar(table, "flute") == 1
+    table.loc[[9, 13, 2], "articulation"] = "long"  # flute at 62 and 63, and an oboe
+    assert exemplar(table, "flute") == 9
+    assert exemplar(table, "flute", 90) == 13
     with pytest.raises(ValueError, match=r"unknown instrument 'flut'.*Did you mean 'flute'\?"):
         exemplar(table, "flut")
 

@@ -9,9 +9,11 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from dml_lib import embed
+from dml_lib.config import Config
 from dml_lib.dataset import Dataset
 from dml_lib.embed import WeightsMismatch, embed_frames, load_embedding, load_weights, save_embedding, save_weights, sound_points
 from dml_lib.model import Embedder
+from dml_lib.paths import Damaged
 
 
 @pytest.fixture
@@ -146,23 +148,23 @@ def test_damaged_weights_are_refused(damage, model, cfg, tmp_path):
     path = tmp_path / "w.safetensors"
     save_weights(path, model, cfg)
     path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(WeightsMismatch, match=r"w\.safetensors is not a whole weights file of this project .*: train again"):
+    with pytest.raises(Damaged, match=r"w\.safetensors is not a whole weights file of this project .*: train again"):
         load_weights(path, cfg)
 
 
 @pytest.mark.parametrize("metadata", [None, {"other": "x"}, {"card": "{"}])
 def test_weights_without_a_card_are_refused(metadata, model, cfg, tmp_path):
     save_file(model.state_dict(), tmp_path / "w.safetensors", metadata=metadata)
-    with pytest.raises(WeightsMismatch, match="not a whole weights file"):
+    with pytest.raises(Damaged, match="not a whole weights file"):
         load_weights(tmp_path / "w.safetensors", cfg)
 
 
 @pytest.mark.parametrize("change, message", [
-    ({"filter_scale": 1.0}, r"another front end \(filter_scale: file 1\.5, here 1\.0\)"),
-    ({"gain": 1.0}, r"another front end \(gain: file 50\.0, here 1\.0\)"),
-    ({"hop_length": 400, "window": "hann"}, r"another front end \(hop_length: file 800, here 400; window: file 'cosine', here 'hann'\)"),
-    ({"size": "med"}, r"another network \(size: file 'small', here 'med'\)"),
-    ({"n_dims": 2}, r"another network \(n_dims: file 3, here 2\)"),
+    ({"filter_scale": 1.0}, r"otherwise \(front_end filter_scale: file 1\.5, here 1\.0\)"),
+    ({"gain": 1.0}, r"otherwise \(front_end gain: file 50\.0, here 1\.0\)"),
+    ({"hop_length": 400, "window": "hann"}, r"otherwise \(front_end hop_length: file 800, here 400; front_end window: file 'cosine', here 'hann'\)"),
+    ({"size": "med"}, r"otherwise \(network size: file 'small', here 'med'\)"),
+    ({"n_dims": 2}, r"otherwise \(network n_dims: file 3, here 2\)"),
 ])
 def test_weights_of_another_front_end_or_network_are_refused_by_name(change, message, model, cfg, tmp_path):
     save_weights(tmp_path / "w.safetensors", model, cfg)
@@ -195,3 +197,37 @@ def test_embedding_round_trip(tmp_path):
 def test_missing_embedding_says_what_to_run(tmp_path):
     with pytest.raises(FileNotFoundError, match="no embedding at .*: run chapter 03_train for this scheme first"):
         load_embedding(tmp_path / "absent.safetensors")
+
+
+def test_weights_without_a_layer_are_damaged(tmp_path):
+    small = Config(n_bins=40, size="small")
+    save_weights(tmp_path / "whole.safetensors", Embedder(n_bins=40, size="small"), small)
+    with safe_open(tmp_path / "whole.safetensors", "pt") as file:
+        metadata, state = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}
+    del state["dense2.bias"]
+    save_file(state, tmp_path / "part.safetensors", metadata=metadata)
+    with pytest.raises(Damaged, match="dense2.bias"):
+        load_weights(tmp_path / "part.safetensors", small)
+
+
+def test_weights_with_an_empty_card_are_damaged(tmp_path):
+    save_file(Embedder(n_bins=40, size="small").state_dict(), tmp_path / "x.safetensors", metadata={"card": "{}"})
+    with pytest.raises(Damaged, match="not a whole weights file"):
+        load_weights(tmp_path / "x.safetensors", Config(n_bins=40, size="small"))
+
+
+def test_damaged_embedding_names_the_chapter(tmp_path):
+    (tmp_path / "half.safetensors").write_bytes(b"half")
+    with pytest.raises(Damaged, match="run chapter 03_train"):
+        load_embedding(tmp_path / "half.safetensors")
+
+
+def test_noise_does_not_depend_on_blocks(monkeypatch, make_dataset):
+    noisy = Config(n_bins=40, size="small", noise_sd=0.01, noise_mean=0.1)
+    model, sounds = Embedder(n_bins=40, size="small"), make_dataset(9)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(10)
+    whole = embed_frames(model, sounds, noisy)
+    monkeypatch.setattr(embed, "BLOCK_FRAMES", 16)
+    np.testing.assert_allclose(embed_frames(model, sounds, noisy), whole, atol=1e-5)

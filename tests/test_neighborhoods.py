@@ -177,3 +177,11 @@ def test_check_and_describe_speak_of_all_partitions(scheme, dataset):
     found._positive[1] = np.append(found._positive[1], -1)  # the last sound again, from the other end
     with pytest.raises(ValueError, match="condition 2 broken"):
         found.check()
+
+
+def test_unlabeled_sounds_are_related_to_nothing():
+    table = pd.DataFrame({"instrument": ["a", "b", None, None], "note_number": pd.array([0, 1, None, None], dtype="Int64")})
+    for scheme in ("instrument", "pitch", "instrument_pitch"):
+        assert not Neighborhoods(table, scheme).related(2, 3), scheme
+    table = pd.DataFrame({"instrument": ["a", "a", "b"], "note_number": pd.array([1, None, 5], dtype="Int64")})
+    assert not Neighborhoods(table, "instrument_pitch_2").related(0, 1)

@@ -11,7 +11,8 @@ from IPython.utils.capture import capture_output
 
 from dml_lib import results
 from dml_lib.config import Config
-from dml_lib.results import ResultDamaged, ResultMissing, glue, load, published, save
+from dml_lib.paths import Damaged
+from dml_lib.results import ResultMissing, glue, load, published, save
 
 VALUES = {"pitch.knn.pitch.random": 0.5, "pitch.k.pitch.random": 75, "pitch.knn.pitch.random.frame": np.float32(0.25)}
 
@@ -60,13 +61,13 @@ def test_a_missing_result_names_the_chapter(stem, tmp_path):
 @pytest.mark.parametrize("text", ['{"values": {"a": 1', "", "[]", "{}", '{"values": [1]}', "null", "3"])
 def test_a_damaged_file_says_what_to_do(text, tmp_path):
     (tmp_path / "evaluate.json").write_text(text)
-    with pytest.raises(ResultDamaged, match=r"evaluate\.json is not a whole results file .*: delete it and run chapter .*evaluate again"):
+    with pytest.raises(Damaged, match=r"evaluate\.json is not a whole results file .*: delete it and run chapter .*evaluate again"):
         load(tmp_path / "evaluate.json")
 
 
 def test_a_file_that_is_not_text_is_damaged(tmp_path):
     (tmp_path / "evaluate.json").write_bytes(b"\xff\xfe\x00{")
-    with pytest.raises(ResultDamaged, match="not a whole results file"):
+    with pytest.raises(Damaged, match="not a whole results file"):
         load(tmp_path / "evaluate.json")
 
 
@@ -135,3 +136,9 @@ def test_published_figures_are_there_and_cited():
     sources = content["sources"]
     assert all(any(name.startswith(prefix) for prefix in sources) for name in values)
     assert all(isinstance(value, (int, float)) for value in values.values())
+
+
+def test_author_table_holds_his_published_figures():
+    table = results.author_table()
+    assert list(table.index) == ["instrument", "pitch", "instrument_pitch", "instrument_pitch_2"]
+    assert table.to_numpy().tolist() == [[0.4481, 0.0760], [0.1812, 0.6242], [0.2876, 0.5851], [0.3876, 0.3469]]

@@ -1,10 +1,11 @@
 """Batches obey their scheme, draw what they say in the share they say, and follow their seed."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import chisquare
 
-from dml_lib.config import SCHEMES
+from dml_lib.config import SCHEMES, Config
 from dml_lib.dataset import Dataset
 from dml_lib.neighborhoods import Neighborhoods
 from dml_lib.sampler import Frames, GroupSampler, TripletSampler
@@ -51,7 +52,7 @@ def test_same_file_positives_only_where_allowed(scheme, dataset, cfg):
 def test_no_pair_of_files_where_same_file_positives_are_forbidden(make_dataset, cfg):
     dataset = make_dataset(20)  # one sound of each instrument and note
     found = Neighborhoods(dataset.table, "instrument_pitch")
-    with pytest.raises(ValueError, match="expected a neighborhood of at least 2 sounds, found none: allow same-file positives or add"):
+    with pytest.raises(ValueError, match="expected a neighborhood of at least 2 sounds .*found none: add sounds or allow same-file positives"):
         TripletSampler(dataset, found, cfg.with_(same_file_positives=False))
     assert TripletSampler(dataset, found, cfg).batch().shape == (3, 8, 10, 40)
 
@@ -156,16 +157,17 @@ def test_group_batches(scheme, dataset, cfg):
     twin = GroupSampler(dataset, found, cfg, seed=2)
     groups = twin.groups()
     assert len(groups) == len(set(groups)) == min(8, len(found))  # 32 windows in fours
-    sounds = np.concatenate([twin.rng.choice(found.positive(k), 4) for k in groups])
-    assert windows.shape == (4 * len(groups), 10, 40) and windows.dtype == np.float32
+    size = 32 // len(groups)
+    sounds = np.concatenate([twin.rng.choice(found.positive(k), size) for k in groups])
+    assert windows.shape == (size * len(groups), 10, 40) and windows.dtype == np.float32
     assert related.shape == (len(sounds), len(sounds)) and related.dtype == bool
     slow = [[any(a in found.positive(k) and found.keys[k] == key_of(found, b, scheme) for k in range(len(found))) for b in sounds] for a in sounds]
     np.testing.assert_array_equal(related, slow)
     assert related.diagonal().all() and (related == related.T).all() and not related.all()
     for g in range(len(groups)):
-        assert all(sound in found.positive(groups[g]) for sound in sounds[4 * g:4 * g + 4])
+        assert all(sound in found.positive(groups[g]) for sound in sounds[size * g:size * (g + 1)])
     if scheme != "instrument_pitch_2":  # there two members of a group may be four semitones apart
-        block = np.repeat(np.arange(len(groups)), 4)
+        block = np.repeat(np.arange(len(groups)), size)
         np.testing.assert_array_equal(related, block[:, None] == block)
 
 
@@ -193,3 +195,26 @@ def test_all_neighborhoods_come_up(dataset, cfg):
     sampler = GroupSampler(dataset, Neighborhoods(dataset.table, "instrument_pitch"), cfg)
     counts = np.bincount(np.concatenate([sampler.groups() for _ in range(400)]), minlength=20)
     assert counts.min() > 0.8 * counts.mean() and counts.max() < 1.2 * counts.mean()
+
+
+@pytest.mark.timeout(10)
+def test_triplets_where_no_neighborhood_has_negatives():
+    table = pd.DataFrame({"instrument": ["a", "a"], "note_number": [60, 61]})
+    sounds = Dataset(table, np.ones((8, 40), np.float16), np.array([0, 4]), np.array([4, 4]))
+    with pytest.raises(ValueError, match="with others outside it, found none"):
+        TripletSampler(sounds, Neighborhoods(table, "instrument_pitch_2"), Config(batch_triplets=2))
+
+
+@pytest.mark.timeout(10)
+def test_triplets_leave_out_the_neighborhood_without_negatives():
+    table = pd.DataFrame({"instrument": ["a"] * 5, "note_number": [58, 59, 60, 61, 62]})
+    sounds = Dataset(table, np.ones((20, 40), np.float16), np.arange(5) * 4, np.full(5, 4))
+    near = Neighborhoods(table, "instrument_pitch_2")
+    triplets = TripletSampler(sounds, near, Config(batch_triplets=64)).sounds()
+    assert (np.abs(triplets[:, 0] - triplets[:, 2]) <= 4).all() and len(triplets) == 64
+
+
+def test_group_batch_has_the_promised_windows():
+    table = pd.DataFrame({"instrument": ["a", "b"] * 4, "note_number": [60] * 8})
+    sounds = Dataset(table, np.ones((32, 192), np.float16), np.arange(8) * 4, np.full(8, 4))
+    assert len(GroupSampler(sounds, Neighborhoods(table, "instrument"), Config()).batch()[0]) == 96

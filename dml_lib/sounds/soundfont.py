@@ -62,6 +62,8 @@ def recipes(source, n_sounds, note_step=1, seed=0, instruments=tuple(INSTRUMENTS
         inst = INSTRUMENTS[slug]
         rng = np.random.default_rng([seed, inst.program, *source.encode()])
         notes = np.array([n for n in range(inst.low, inst.high + 1) if n % note_step == 0])
+        if not len(notes):
+            raise ValueError(f"no note of {slug} ({inst.low} to {inst.high}) is a multiple of note_step {note_step}: use a smaller one")
         cycles = [rng.permutation(notes) for _ in range(-(-n_sounds // len(notes)))]
         for i, note in enumerate(np.concatenate(cycles)[:n_sounds]):
             dynamics = rng.choice(list(DYNAMICS))
@@ -108,7 +110,7 @@ def render(path, instrument, note_number, velocity, seconds):
     RenderError
         The soundfont has no such program, or the result is silent.
     ValueError
-        Unknown instrument.
+        Unknown instrument, or no time left to hold the key.
     """
     program = INSTRUMENTS[check_name("instrument", instrument, INSTRUMENTS)].program
     synth, font = _synth(path)
@@ -116,6 +118,8 @@ def render(path, instrument, note_number, velocity, seconds):
         raise RenderError(f"program {program} ({instrument}) is not in the soundfont")
     synth.program_select(0, font, 0, program)
     total, release = round(seconds * SR), round(RELEASE_S * SR)
+    if total <= release:
+        raise ValueError(f"expected more than the release of {RELEASE_S} s, found {seconds} s: ask for a longer note")
     synth.noteon(0, note_number, velocity)
     held = _generate(synth, total - release)
     synth.noteoff(0, note_number)
