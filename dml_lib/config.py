@@ -80,6 +80,7 @@ class Config:
     ours_windows: int = 96
     ours_learning_rate: float = 3e-3
     weight_decay: float = 0.01
+    gradient_norm: float = 1.0  # clipped: the first steps away from one point are steep
 
     # evaluation
     validations: int = 5  # how often a training is judged, the last time at its end
