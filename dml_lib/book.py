@@ -65,7 +65,8 @@ def execute(chapter, copy, target, parameters):
     source, temporary = paths.CHAPTERS / f"{chapter}.ipynb", target / f".{copy}.ipynb"
     try:
         papermill.execute_notebook(
-            source, temporary, parameters, kernel_name="python3", cwd=paths.CHAPTERS, progress_bar=False, request_save_on_cell_execute=False,
+            source, temporary, parameters, kernel_name="python3", cwd=paths.CHAPTERS, progress_bar=False,
+            request_save_on_cell_execute=False, extra_arguments=["--log-level=ERROR"],
         )
     except papermill.PapermillExecutionError as error:
         raise BookFailed(f"chapter {copy}: {error.ename}: {error.evalue} (the cells up to there are in {temporary})") from None
