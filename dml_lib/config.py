@@ -43,6 +43,8 @@ class Config:
 
     # sounds
     sources: tuple = ("timgm6mb",)
+    recordings: tuple = ()  # tested on, never trained on; those that are not found are shown as not run
+    recordings_each: int = 1_500
     sounds_per_instrument: int = 64
     note_step: int = 2  # every second semitone keeps several sounds a note where there are few
 
@@ -131,9 +133,11 @@ PRESETS = {
         sounds_per_instrument=40, paper_iterations=20, ours_iterations=100, validations=2, judge_sounds=120, eval_frames=5_000,
     ),
     "standard": dict(
-        sources=("timgm6mb", "fluidr3"), sounds_per_instrument=400, note_step=1, paper_iterations=500,
+        sources=("timgm6mb", "fluidr3"), recordings=("generaluser_gs", "philharmonia"), sounds_per_instrument=200, note_step=1,
+        paper_iterations=250,
     ),
     "paper": dict(
-        sources=("timgm6mb", "fluidr3"), sounds_per_instrument=5_000, note_step=1, eval_frames=50_000,
+        sources=("timgm6mb", "fluidr3", "musescore_general", "csound_gm"), recordings=("generaluser_gs", "philharmonia"),
+        recordings_each=100_000, sounds_per_instrument=5_000, note_step=1, eval_frames=50_000,
     ),
 }

@@ -11,12 +11,13 @@ from tqdm import tqdm
 
 from . import features
 from .config import check_name
-from .sounds import catalog, soundfont
+from .sounds import catalog, decode, soundfont
 from .store import FeatureStore, digest
 
 SPLITS = ("random", "held_out", "real")
 FRACTIONS = {"train": 0.60, "valid": 0.15, "test": 0.25}  # paper: 72k / 18k / 30k of 120k
 SILENT_DB = 60.0
+BANKS = ("timgm", "fluid", "generaluser")  # source families that are sound banks, not performances
 
 
 @dataclass
@@ -26,7 +27,7 @@ class Dataset:
     Attributes
     ----------
     table : pandas.DataFrame
-        One row a sound, see `catalog.table`; `split` is train, valid or test.
+        One row a sound, see `catalog.table`; the columns `random`, `held_out` and `real` are those of `protocols`.
     frames : np.ndarray, (n_frames_total, n_bins), float16
         Linear constant-Q magnitudes of all sounds, one after another.
     start, n_frames : np.ndarray, (n_sounds,), int64
@@ -117,10 +118,79 @@ def random_split(n_sounds, seed):
     return np.array(names)[np.searchsorted(shares, (rank + 0.5) / n_sounds)]
 
 
-NOT_RUN = {
-    "held_out": "needs networks trained without one source family; this run trains one network a scheme on all its sources",
-    "real": "needs labeled recordings as a test set; this run has rendered notes only",
-}  # splits of the protocol without figures, and why
+def family_split(table, test_family, seed):
+    """Hold out a source family: nothing of it is trained on, and recordings are only ever tested on.
+
+    Where three rendered families are there, a second one is for validation; else a fifth of the rest, by chance.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        `source_family`, `recorded` (bool).
+    test_family : str
+    seed : int
+
+    Returns
+    -------
+    np.ndarray, (n_sounds,), str
+        train, valid, test, or "" for sounds that take no part.
+
+    Raises
+    ------
+    ValueError
+        Unknown family, or none left to train on.
+
+    Source
+    ------
+    Our choice: soundfonts of one family share samples, so a split between them is a leak.
+    """
+    family = table["source_family"].to_numpy()
+    check_name("source family", test_family, sorted(set(family)))
+    rendered = ~table["recorded"].to_numpy(bool)
+    others = sorted(set(family[rendered]) - {test_family})
+    if not others:
+        raise ValueError(f"expected a rendered source family beside {test_family!r} to train on, found none: add a source")
+    split = np.full(len(table), "", dtype="<U5")
+    split[rendered & np.isin(family, others)] = "train"
+    if len(others) > 1:
+        split[rendered & (family == others[-1])] = "valid"
+    else:
+        rows = np.flatnonzero(split == "train")
+        split[np.random.default_rng([seed, 7]).choice(rows, len(rows) // 5, replace=False)] = "valid"
+    split[family == test_family] = "test"
+    return split
+
+
+def protocols(table, seed):
+    """Which sounds each protocol tests on, for networks trained on the training sounds of `random`.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        `recorded` (bool), `source_family`, `kind`.
+    seed : int
+
+    Returns
+    -------
+    dict of str to np.ndarray, (n_sounds,), str
+        By protocol: train, valid, test, or "" for sounds that take no part. `held_out` tests on a sound bank of another
+        family than all that were rendered, `real` on recorded performances; each is absent without such sounds.
+
+    Source
+    ------
+    Our choice. Chapter 01.
+    """
+    recorded = table["recorded"].to_numpy(bool)
+    random = np.full(len(table), "", dtype="<U5")
+    random[~recorded] = random_split((~recorded).sum(), seed)
+    found = {"random": random}
+    heard = set(table["source_family"][~recorded])
+    unheard = recorded & ~table["source_family"].isin(heard).to_numpy() & (table["kind"] == "note").to_numpy()
+    bank = table["source_family"].isin(BANKS).to_numpy()
+    for name, test in (("held_out", unheard & bank), ("real", unheard & ~bank)):
+        if test.any():
+            found[name] = np.where(test, "test", np.where(random == "test", "", random))
+    return found
 
 
 def exemplar(table, instrument, note_number=60):
@@ -152,25 +222,32 @@ def exemplar(table, instrument, note_number=60):
 
 
 def _analyze(rows, cfg):
-    """Render and analyze some rows of the table: (features, reasons)."""
+    """Render or decode some rows of the table and analyze them: (features, reasons)."""
     torch.set_num_threads(1)  # one process a core
     sounds, reasons = [], []
     for row in rows.to_dict("records"):
         try:
-            sounds.append(features.resample(*catalog.audio(row), cfg.sr))
+            if isinstance(row.get("path"), str):
+                sounds.append(decode.decode(row["path"], cfg.sr)[0])
+            else:
+                sounds.append(features.resample(*catalog.audio(row), cfg.sr))
             reasons.append("")
-        except soundfont.RenderError as error:
+        except (soundfont.RenderError, decode.DecodeError) as error:
             reasons.append(str(error))
     analyzed = iter(features.cqt_many(sounds, features.ConstantQ(**cfg.front_end())))
     nothing = np.zeros((0, cfg.n_bins), np.float32)
     return [nothing if reason else next(analyzed) for reason in reasons], reasons
 
 
-def build(cfg, run, progress=True):
-    """The dataset of a run: render and analyze what the store lacks, read the rest.
+def analyze(table, cfg, run, progress=True):
+    """The features of some sounds: render, decode and analyze what the store lacks, read the rest.
+
+    May be killed at any moment and run again; it goes on where it was.
 
     Parameters
     ----------
+    table : pandas.DataFrame
+        Recipes or files, see `catalog`.
     cfg : Config
     run : paths.Run
     progress : bool
@@ -179,17 +256,12 @@ def build(cfg, run, progress=True):
     Returns
     -------
     dataset : Dataset
-        Only sounds that rendered.
+        Only sounds that could be used; `recorded` in its table tells files from recipes.
     skipped : pandas.DataFrame
         `sound_id, reason` of the others: reported, never used.
-
-    Raises
-    ------
-    catalog.SourceMissing
-        A source is not on this machine.
     """
-    table = catalog.table(cfg)
-    keys = [digest(sound_id, checksum) for sound_id, checksum in zip(table["sound_id"], table["checksum"])]
+    recorded = table["path"].notna().to_numpy() if "path" in table else np.zeros(len(table), bool)
+    keys = [digest(c) if r else digest(s, c) for s, c, r in zip(table["sound_id"], table["checksum"], recorded)]
     store = FeatureStore(run.store, cfg.front_end())
     blocks = store.missing(keys)
     if blocks:
@@ -204,7 +276,50 @@ def build(cfg, run, progress=True):
     index = store.index().set_index("key").loc[keys]
     good = (index["reason"] == "").to_numpy()
     skipped = table.loc[~good, ["sound_id"]].assign(reason=index["reason"].to_numpy()[~good]).reset_index(drop=True)
-    table = table[good].reset_index(drop=True)
     frames, n_frames = store.read([key for key, ok in zip(keys, good) if ok])
-    table["split"] = random_split(len(table), cfg.seed)
+    table = table[good].reset_index(drop=True).assign(recorded=recorded[good])
     return Dataset(table, frames, np.cumsum(n_frames) - n_frames, n_frames), skipped
+
+
+def build(cfg, run, progress=True):
+    """The dataset of a run: its rendered notes and, where they are found, labeled recordings to test on.
+
+    Parameters
+    ----------
+    cfg : Config
+        `sources` to render, `recordings` to test on.
+    run : paths.Run
+    progress : bool
+
+    Returns
+    -------
+    dataset : Dataset
+    skipped : pandas.DataFrame
+        See `analyze`.
+
+    Raises
+    ------
+    catalog.SourceMissing
+        A source to render is not on this machine.
+    """
+    tables, rng = [catalog.table(cfg).assign(kind="note")], np.random.default_rng([cfg.seed, 8])
+    for name in cfg.recordings:
+        if catalog.find(name):
+            table = catalog.recordings(name)
+            notes = table[(table["kind"] == "note") & table["note_number"].notna()]
+            chosen = rng.choice(len(notes), min(cfg.recordings_each, len(notes)), replace=False)
+            tables.append(notes.iloc[np.sort(chosen)])
+    data, skipped = analyze(pd.concat(tables, ignore_index=True), cfg, run, progress)
+    for name, split in protocols(data.table, cfg.seed).items():
+        data.table[name] = split
+    return data, skipped
+
+
+def not_run(table):
+    """The protocols that a table has no test sounds for, and what to do about it, by name."""
+    advice = "and use a profile that tests on it (standard or paper)"
+    reasons = {
+        "held_out": f"no sound bank of an unheard family: set DML_DATA to a folder that holds generaluser_gs, {advice}",
+        "real": f"no recordings: `python -m dml_lib fetch philharmonia`, or set DML_DATA to a folder that holds them, {advice}",
+    }
+    return {name: reason for name, reason in reasons.items() if name not in table}

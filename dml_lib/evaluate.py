@@ -11,6 +11,8 @@ Source
 Paper, section 3 (both methods are named there, no number is printed); original code for the list of k.
 """
 
+import itertools
+
 import numpy as np
 import pandas as pd
 from scipy.spatial import cKDTree
@@ -166,15 +168,16 @@ def retrieval(z, y):
     return dict(zip(("p_at_5", "r_precision", "map_at_r"), (totals / len(asked)).tolist()))
 
 
-def labeled_sounds(dataset, label):
-    """Which sounds of each split carry a label.
+def labeled_sounds(dataset, label, split="random"):
+    """Which sounds of each part of a split carry a label that occurs in training.
 
     Parameters
     ----------
     dataset : Dataset
-        With `split` in its table.
     label : str
         `instrument` or `pitch`.
+    split : str
+        Column of the table that says train, valid or test.
 
     Returns
     -------
@@ -186,11 +189,10 @@ def labeled_sounds(dataset, label):
         Name of each code.
     """
     column = dataset.table[COLUMNS[check_name("label", label, COLUMNS)]]
-    labeled = column.notna().to_numpy()
-    y = np.full(len(column), -1)
-    names, y[labeled] = np.unique(column[labeled].to_numpy(), return_inverse=True)
-    split = dataset.table["split"].to_numpy()
-    return [np.flatnonzero((split == name) & labeled) for name in FRACTIONS], y, names
+    part = dataset.table[check_name("split", split, SPLITS)].to_numpy()
+    names = np.sort(column[part == "train"].dropna().unique())
+    y = column.map({name: code for code, name in enumerate(names)}).fillna(-1).to_numpy(np.int64)
+    return [np.flatnonzero((part == name) & (y >= 0)) for name in FRACTIONS], y, names
 
 
 def frame_sample(dataset, sounds, max_frames, seed):
@@ -205,7 +207,7 @@ def frame_sample(dataset, sounds, max_frames, seed):
     return np.sort(np.random.default_rng([seed, 5]).choice(rows, min(max_frames, len(rows)), replace=False))
 
 
-def evaluate(frames, points, dataset, label, max_frames=20_000, seed=0):
+def evaluate(frames, points, dataset, label, split="random", max_frames=20_000, seed=0):
     """The report card of one space for one label, at sound level and at frame level.
 
     Parameters
@@ -215,9 +217,9 @@ def evaluate(frames, points, dataset, label, max_frames=20_000, seed=0):
     points : np.ndarray, (n_sounds, n_dims)
         One point a sound.
     dataset : Dataset
-        With `split` in its table.
     label : str
         `instrument` or `pitch`.
+    split : str
     max_frames : int
         Frames drawn from each split for the frame level.
     seed : int
@@ -227,7 +229,7 @@ def evaluate(frames, points, dataset, label, max_frames=20_000, seed=0):
     dict of str to float
         `knn`, `knn.frame`, `k`, `k.frame`, `chance` (always the largest class), `p_at_5`, `r_precision`, `map_at_r`.
     """
-    rows, y, _ = labeled_sounds(dataset, label)
+    rows, y, _ = labeled_sounds(dataset, label, split)
     at_sound = [(points[r], y[r]) for r in rows]
     drawn = [frame_sample(dataset, r, max_frames, seed) for r in rows]
     at_frame = [(frames[r], y[dataset.sound_of_frame()[r]]) for r in drawn]
@@ -238,8 +240,8 @@ def evaluate(frames, points, dataset, label, max_frames=20_000, seed=0):
     return values | retrieval(*at_sound[2])
 
 
-def report(embeddings, dataset, max_frames=20_000, seed=0, split="random"):
-    """Evaluate several spaces for both labels.
+def report(embeddings, dataset, max_frames=20_000, seed=0):
+    """Evaluate several spaces for both labels, by every split that the dataset has.
 
     Parameters
     ----------
@@ -247,8 +249,6 @@ def report(embeddings, dataset, max_frames=20_000, seed=0, split="random"):
         Space name: what `embed` gives.
     dataset, max_frames, seed
         As in `evaluate`.
-    split : str
-        Protocol by which the table was split.
 
     Returns
     -------
@@ -256,11 +256,11 @@ def report(embeddings, dataset, max_frames=20_000, seed=0, split="random"):
         `<space>.<metric>.<label>.<split>`, with `.frame` behind it at frame level.
     """
     values = {}
-    for name, (frames, points) in embeddings.items():
-        for label in COLUMNS:
-            for metric, value in evaluate(frames, points, dataset, label, max_frames, seed).items():
-                metric, _, level = metric.partition(".")
-                values[f"{name}.{metric}.{label}.{split}" + (f".{level}" if level else "")] = value
+    splits = [split for split in SPLITS if split in dataset.table]
+    for (name, (frames, points)), label, split in itertools.product(embeddings.items(), COLUMNS, splits):
+        for metric, value in evaluate(frames, points, dataset, label, split, max_frames, seed).items():
+            metric, _, level = metric.partition(".")
+            values[f"{name}.{metric}.{label}.{split}" + (f".{level}" if level else "")] = value
     return values
 
 
@@ -281,9 +281,9 @@ def summary(values, spaces, metric="knn", suffix=""):
     return pd.DataFrame(rows, index=list(spaces), columns=pd.MultiIndex.from_tuples(columns))
 
 
-def confusion_of(points, dataset, label):
+def confusion_of(points, dataset, label, split="random"):
     """Confusion matrix of the test sounds with the k chosen on validation: (shares, names)."""
-    rows, y, names = labeled_sounds(dataset, label)
+    rows, y, names = labeled_sounds(dataset, label, split)
     _, _, predicted = knn_accuracy(*((points[r], y[r]) for r in rows))
     return confusion(y[rows[2]], predicted, len(names)), names.astype(str)
 

@@ -43,7 +43,7 @@ def make_dataset():
             "sound_id": [f"made/{i}" for i in range(n_sounds)],
             "instrument": np.array(["cello", "flute", "oboe", "tuba"])[instrument],
             "note_number": 60 + np.arange(n_sounds) // 4 % 5,
-            "split": random_split(n_sounds, seed),
+            "random": random_split(n_sounds, seed),
         })
         return Dataset(table, frames.astype(np.float16), np.cumsum(n_frames) - n_frames, n_frames)
 

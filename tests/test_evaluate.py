@@ -242,7 +242,7 @@ def test_labeled_sounds(labeled):
         assert [len(set(r) & absent) for r in rows] == [0, 0, 0]
         assert set(np.concatenate(rows)) == set(range(100)) - absent and sum(map(len, rows)) == 100 - len(absent)
         for r, name in zip(rows, ("train", "valid", "test")):
-            assert (table["split"][r] == name).all()
+            assert (table["random"][r] == name).all()
         assert set(np.flatnonzero(y == -1)) == absent
         assert all(names[y[i]] == table[column][i] for i in np.concatenate(rows)) and sorted(names) == list(names)
     with pytest.raises(ValueError, match=r"unknown label 'pich'.*Did you mean 'pitch'\?"):
@@ -269,10 +269,10 @@ def test_evaluate_a_perfect_space(label, labeled):
 def test_evaluate_is_made_of_its_parts(labeled):
     rng = np.random.default_rng(3)
     frames, points = rng.normal(size=(len(labeled.frames), 3)), rng.normal(size=(100, 3))
-    values = evaluate(frames, points, labeled, "instrument", 10_000, 0)
+    values = evaluate(frames, points, labeled, "instrument", "random", 10_000, 0)
     table = labeled.table[labeled.table["instrument"].notna()]
     code = table["instrument"].map({"cello": 0, "flute": 1, "oboe": 2, "tuba": 3}).astype(int)
-    parts = {name: table.index[table["split"] == name] for name in ("train", "valid", "test")}
+    parts = {name: table.index[table["random"] == name] for name in ("train", "valid", "test")}
     at_sound = [(points[i], code[i].to_numpy()) for i in parts.values()]
     assert (values["knn"], values["k"]) == knn_accuracy(*at_sound)[:2]
     assert {m: values[m] for m in ("p_at_5", "r_precision", "map_at_r")} == retrieval(*at_sound[2])
@@ -282,7 +282,7 @@ def test_evaluate_is_made_of_its_parts(labeled):
     rows = [np.flatnonzero(np.isin(of, i)) for i in parts.values()]
     at_frame = [(frames[r], code[of[r]].to_numpy()) for r in rows]
     assert (values["knn.frame"], values["k.frame"]) == knn_accuracy(*at_frame)[:2]
-    assert values == evaluate(frames, points, labeled, "instrument", 10_000, 0)
+    assert values == evaluate(frames, points, labeled, "instrument", "random", 10_000, 0)
 
 
 def test_report_and_summary_names(labeled):
@@ -313,7 +313,7 @@ def test_neighbor_distance():
 def test_judge(make_dataset, cfg):
     dataset, cfg = make_dataset(60, easy=True), cfg.with_(judge_sounds=30)
     judge = Judge(dataset, cfg, "instrument")
-    split = dataset.table.set_index("sound_id")["split"]
+    split = dataset.table.set_index("sound_id")["random"]
     used = split[judge.dataset.table["sound_id"]]
     assert used.value_counts().to_dict() == {"train": 20, "valid": 9}  # there are but nine to judge by
     assert (judge.train == (used.to_numpy() == "train")[judge.dataset.sound_of_frame()]).all()

@@ -1,0 +1,225 @@
+"""How fast and how exact the library is here: `python -m dml_lib benchmark`.
+
+Conventions: what is compared runs in one process with the same threads, turn and turn about after a warm-up, and
+medians are compared. Rates vary with the machine and its load; their ratios vary less.
+
+Source
+------
+Our choice of figures. The slower sides are what they replace: `librosa.cqt`, and the paper's network layer by layer.
+"""
+
+import tempfile
+import time
+from pathlib import Path
+
+import librosa
+import numpy as np
+import pandas as pd
+import soundfile
+import torch
+from threadpoolctl import threadpool_limits
+from torch import nn
+
+from . import embed as embedding, evaluate, features, loss, paths, train as training
+from .config import Config, check_name
+from .dataset import Dataset
+from .features import log_compress
+from .sounds import catalog, soundfont
+from .sounds.decode import decode_many
+
+CFG = Config()
+SECONDS = 2  # of each sound that is analyzed or embedded
+
+
+def _seconds(*calls, repeats):
+    """Median duration of each call; they take turns, so that a disturbance meets all of them."""
+    times = np.empty((repeats + 1, len(calls)))
+    for turn in times:
+        for i, call in enumerate(calls):
+            began = time.perf_counter()
+            call()
+            turn[i] = time.perf_counter() - began
+    return np.median(times[1:], axis=0).tolist()  # the first turn was the warm-up
+
+
+def _files(*patterns):
+    """Files below `DML_DATA`, if there is such a folder."""
+    folder = paths.user_data()
+    return sorted(file for pattern in patterns for file in folder.glob(pattern)) if folder else []
+
+
+def _spread(items, n):
+    """At most `n` of the items, from all parts of the list."""
+    return [items[i] for i in np.unique(np.linspace(0, len(items) - 1, min(n, len(items))).round().astype(int))]
+
+
+def _rendered(n):
+    """`n` notes of all instruments: samples at `soundfont.SR`."""
+    rows = soundfont.recipes("timgm6mb", -(-n // 24)).to_dict("records")
+    return [catalog.audio(row)[0] for row in _spread(rows, n)]
+
+
+def _sounds(n):
+    """`n` sounds of `SECONDS` at the rate of the front end, cut or filled with zeros, and where they came from."""
+    files = _spread(_files("philharmonia/**/*.mp3", "generaluser_gs/**/*.flac"), n)
+    sounds = [samples for _, samples, _ in decode_many(files, CFG.sr) if samples is not None]
+    origin = "recorded (philharmonia, generaluser_gs)"
+    if not sounds:
+        sounds, origin = [features.resample(y, soundfont.SR, CFG.sr) for y in _rendered(n)], "rendered (timgm6mb)"
+    return np.stack([librosa.util.fix_length(y, size=SECONDS * CFG.sr) for y in sounds]), origin
+
+
+def cqt(n_sounds=64, repeats=5):
+    """Speed and exactness of the constant-Q against librosa's, on one batch of two-second sounds.
+
+    The clock runs on `librosa.cqt` as it comes. Errors are against `features.cqt_reference`, which gives it zeros on
+    either side and no thinned-out filters: librosa's lowest filters are as long as these sounds, and there its results
+    near an end depend on how it cuts. With those zeros both agree up to the ends, so that all frames are compared.
+
+    Returns
+    -------
+    dict
+        `cqt_ms_per_2s_sound`; `cqt_speedup_vs_librosa`; of the worst sound, `cqt_log_correlation` and
+        `cqt_max_rel_error`, max|a - b| / max|b|; `cqt_sounds`, which sounds these were.
+    """
+    sounds, origin = _sounds(n_sounds)
+    cq, batch = features.ConstantQ(**CFG.front_end()), torch.from_numpy(sounds)
+    settings = CFG.front_end() | {"norm": 1}
+    ours, librosas = _seconds(
+        lambda: cq(batch), lambda: [np.abs(librosa.cqt(y, **settings)) for y in sounds], repeats=repeats)
+    expected = [features.cqt_reference(y, **CFG.front_end()) for y in sounds]
+    both = list(zip(cq(batch).numpy(), expected))
+    return {
+        "cqt_ms_per_2s_sound": 1e3 * ours / len(sounds), "cqt_speedup_vs_librosa": librosas / ours,
+        "cqt_log_correlation": min(np.corrcoef(log_compress(a).ravel(), log_compress(b).ravel())[0, 1] for a, b in both),
+        "cqt_max_rel_error": float(max(np.abs(a - b).max() / np.abs(b).max() for a, b in both)),
+        "cqt_sounds": f"{len(sounds)} {origin}",
+    }
+
+
+def decode(n_files=1000):
+    """Files a second through `decode_many`, resampling included: `decode_files_per_s`, `decode_files`."""
+    with tempfile.TemporaryDirectory() as folder:
+        files, origin = _spread(_files("philharmonia/**/*.mp3"), n_files), "recorded (philharmonia)"
+        if not files:
+            files, origin = [Path(folder) / f"{i}.mp3" for i in range(min(n_files, 240))], "rendered (timgm6mb)"
+            for file, samples in zip(files, _rendered(len(files))):
+                soundfile.write(file, samples, soundfont.SR)
+        list(decode_many(files[:8]))
+        began = time.perf_counter()
+        for _ in decode_many(files, CFG.sr, torch.get_num_threads()):
+            pass
+        return {"decode_files_per_s": len(files) / (time.perf_counter() - began), "decode_files": f"{len(files)} {origin}"}
+
+
+def _plain(model):
+    """The layers of a network in the order in which the paper lists them, for windows (batch, n_in, n_bins)."""
+    return nn.Sequential(
+        nn.Unflatten(1, (1, model.n_in)), model.conv1, nn.Tanh(), nn.MaxPool2d((2, 1)), model.conv2, nn.Tanh(),
+        nn.MaxPool2d((2, 1)), model.conv3, nn.Tanh(), nn.Flatten(), model.dense1, nn.Tanh(), model.dense2)
+
+
+def _step(network):
+    """One step of our recipe on a fixed batch, a function: forward, loss, backward, update."""
+    rng = torch.Generator().manual_seed(0)
+    x = log_compress(torch.rand(CFG.ours_windows, CFG.n_in, CFG.n_bins, generator=rng))
+    group = torch.arange(CFG.ours_windows) % 24
+    optimizer = torch.optim.AdamW(network.parameters(), lr=CFG.ours_learning_rate, weight_decay=CFG.weight_decay)
+
+    def step():
+        cost = loss.all_pairs_loss(network(x), group[:, None] == group, CFG.margin_pos, CFG.margin_neg, CFG.loss_form)
+        optimizer.zero_grad()
+        cost.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), CFG.gradient_norm)
+        optimizer.step()
+
+    return step
+
+
+def train(steps=10, repeats=5):
+    """Windows a second of our recipe without its sampler: `train_windows_per_s`, and `train_speedup` over `_plain`."""
+    ours, plain = _step(training.untrained(CFG).train()), _step(_plain(training.untrained(CFG)).train())
+    seconds, plain_seconds = _seconds(
+        lambda: [ours() for _ in range(steps)], lambda: [plain() for _ in range(steps)], repeats=repeats)
+    return {"train_windows_per_s": steps * CFG.ours_windows / seconds, "train_speedup": plain_seconds / seconds}
+
+
+@torch.inference_mode()
+def embed(n_sounds=64, repeats=5):
+    """Two-second sounds embedded frame by frame, against `_plain` on each window by itself in batches of 256.
+
+    Returns
+    -------
+    dict of str to float
+        `embed_sounds_per_s`, `embed_speedup`.
+
+    Raises
+    ------
+    RuntimeError
+        The two disagree by more than 1e-5 of the largest coordinate.
+    """
+    n_frames = np.full(n_sounds, 1 + SECONDS * CFG.sr // CFG.hop_length)
+    frames = np.random.default_rng(0).gamma(0.5, 0.5, (n_frames.sum(), CFG.n_bins)).astype(np.float16)
+    dataset = Dataset(pd.DataFrame(index=range(n_sounds)), frames, np.cumsum(n_frames) - n_frames, n_frames)
+    model = training.untrained(CFG)
+    plain, sound = _plain(model), dataset.sound_of_frame()
+    frame, z = np.arange(len(sound)) - dataset.start[sound], {}
+
+    def ours():
+        z["ours"] = embedding.embed_frames(model, dataset, CFG)
+
+    def by_window():
+        rows = range(0, len(sound), 256)
+        windows = (dataset.windows(sound[i:i + 256], frame[i:i + 256], CFG.n_in) for i in rows)
+        z["by window"] = np.concatenate([plain(torch.from_numpy(log_compress(x, CFG.gain))).numpy() for x in windows])
+
+    seconds, plain_seconds = _seconds(ours, by_window, repeats=repeats)
+    error = np.abs(z["ours"] - z["by window"]).max() / np.abs(z["by window"]).max()
+    if not error <= 1e-5:
+        raise RuntimeError(f"embeddings of sequences and of single windows differ by {error:.1e}, expected at most 1e-5")
+    return {"embed_sounds_per_s": n_sounds / seconds, "embed_speedup": plain_seconds / seconds}
+
+
+def knn(n_points=1_000_000, n_queries=20_000, repeats=3):
+    """Queries a second for the 75 nearest of a million points in three dimensions, index included."""
+    rng = np.random.default_rng(0)
+    points, queries = rng.standard_normal((n_points, 3)), rng.standard_normal((n_queries, 3))
+    return {"knn_queries_per_s_1m": n_queries / _seconds(lambda: evaluate.neighbors(points, queries, 75), repeats=repeats)[0]}
+
+
+GROUPS = {group.__name__: group for group in (cqt, decode, train, embed, knn)}
+
+
+def run(only=None, threads=2, say=print):
+    """Measure all groups, or one.
+
+    Parameters
+    ----------
+    only : str, optional
+        One of `GROUPS`.
+    threads : int
+        Of torch, of the numerical libraries beneath numpy, and of the decoder; `evaluate.neighbors` uses all cores.
+    say : callable
+        Is told what is being measured.
+
+    Returns
+    -------
+    dict
+        `threads`, and what the groups found: numbers, and which sounds they saw.
+
+    Raises
+    ------
+    ValueError
+        Unknown group.
+    """
+    names = [check_name("benchmark", only, GROUPS)] if only else list(GROUPS)
+    values, before = {"threads": threads}, torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        with threadpool_limits(threads):
+            for name in names:
+                say(f"measuring {name} ...")
+                values |= GROUPS[name]()
+    finally:
+        torch.set_num_threads(before)
+    return {name: float(value) if isinstance(value, np.floating) else value for name, value in values.items()}

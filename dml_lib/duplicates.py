@@ -1,0 +1,142 @@
+"""Near-identical sounds: the same recording in two libraries, which a split between those libraries would leak.
+
+Conventions: the likeness of two sounds is the correlation of their fingerprints, 1 for a copy at any level.
+
+Source
+------
+Our choice. Free soundfonts borrow from one another; chapter 01 shows which, and `held_out` splits follow from it.
+"""
+
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from .features import log_compress
+
+N_FRAMES = 10  # half a second from the onset: later, copies differ by release, loop and length
+BLOCK_VALUES = 2**24  # of magnitudes or correlations in memory at a time: 64 MB
+
+
+def fingerprint(dataset):
+    """What two copies of a sound share, whatever their level.
+
+    The log-compressed frames from the first audible one on, after the sound's peak there is set to 1: some 34 dB below
+    it count, noise floors and dither do not. Unlike a normalization of the result, this undoes a gain exactly.
+
+    Parameters
+    ----------
+    dataset : Dataset
+
+    Returns
+    -------
+    np.ndarray, (n_sounds, N_FRAMES * n_bins), float32
+        Mean 0 and length 1, so that a dot product is a correlation; zeros for a silent sound.
+    """
+    n_sounds, n_bins = len(dataset), dataset.frames.shape[1]
+    rows = np.where(dataset.audible(), np.arange(len(dataset.frames)), len(dataset.frames))
+    first = np.minimum.reduceat(rows, dataset.start) - dataset.start
+    out = np.empty((n_sounds, N_FRAMES * n_bins), np.float32)
+    for part in np.array_split(np.arange(n_sounds), -(-out.size // BLOCK_VALUES)):
+        x = dataset.windows(part, first[part] + N_FRAMES // 2, N_FRAMES).reshape(len(part), -1)
+        peak = x.max(axis=1, keepdims=True)
+        x = log_compress(x / np.where(peak > 0, peak, 1))
+        x -= x.mean(axis=1, keepdims=True)
+        length = np.linalg.norm(x, axis=1, keepdims=True)
+        out[part] = x / np.where(length > 0, length, 1)
+    return out
+
+
+def leaks(dataset, threshold=0.97):
+    """How much each two libraries have in common, among sounds with the same instrument and note.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        With `library, source_family, instrument, note_number` in its table; sounds without a label are left out.
+    threshold : float
+        Correlation from which sounds count as copies.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `library_a, family_a, library_b, family_b`; `notes`: instrument-note pairs that both have; `mean, median` over
+        them of the best match; `share_above` of them; `instruments` that both have, and `instruments_above`: those
+        whose mean is. Most alike first; pairs without a common note are left out.
+
+    Raises
+    ------
+    ValueError
+        The threshold is no correlation above 0.
+    """
+    _check(threshold)
+    marks = fingerprint(dataset)
+    table = dataset.table.reset_index(drop=True).dropna(subset=["instrument", "note_number"])
+    columns = "library_a family_a library_b family_b instrument note best".split()
+    found = []
+    for (instrument, note), group in table.groupby(["instrument", "note_number"]):
+        sides = list(group.groupby(["library", "source_family"]))
+        for (a, rows_a), (b, rows_b) in combinations(sides, 2):
+            best = (marks[rows_a.index] @ marks[rows_b.index].T).max()
+            found.append((*a, *b, instrument, note, float(best)))
+    found, libraries = pd.DataFrame(found, columns=columns), columns[:4]
+    means = found.groupby([*libraries, "instrument"])["best"].mean()
+    result = found.groupby(libraries)["best"].agg(
+        notes="size", mean="mean", median="median", share_above=lambda best: (best >= threshold).mean())
+    result["instruments"] = means.groupby(libraries).size()
+    result["instruments_above"] = (means >= threshold).groupby(libraries).sum()
+    return result.reset_index().sort_values("mean", ascending=False, ignore_index=True)
+
+
+def pairs(dataset, threshold=0.97, k=5, between_libraries=False):
+    """The near-identical sounds themselves, labeled or not.
+
+    Each two sounds are compared once, in blocks: memory is that of the fingerprints and a few blocks.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        With `sound_id` in its table, and `library` for `between_libraries`.
+    threshold : float
+        Correlation from which sounds count as copies.
+    k : int
+        At most so many copies, the most alike, are listed for a sound among those behind it in the table.
+    between_libraries : bool
+        List only pairs from two libraries.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `row_a, row_b` (row numbers, row_a < row_b), `sound_a, sound_b` (their ids), `correlation`; in order of row_a,
+        then of falling correlation.
+
+    Raises
+    ------
+    ValueError
+        The threshold is no correlation above 0, or k is less than 1.
+    """
+    _check(threshold)
+    if k < 1:
+        raise ValueError(f"expected k of at least 1, found {k}")
+    marks, found = fingerprint(dataset), []
+    library = pd.factorize(dataset.table["library"])[0] if between_libraries else None
+    step = max(1, BLOCK_VALUES // max(1, len(marks)))
+    for first in range(0, len(marks), step):
+        near = marks[first:first + step] @ marks[first:].T
+        a, b = np.nonzero(near >= threshold)
+        later = b > a
+        if between_libraries:
+            later &= library[first:][a] != library[first:][b]
+        a, b = a[later], b[later]
+        part = pd.DataFrame({"row_a": first + a, "row_b": first + b, "correlation": near[a, b].round(5)})
+        part = part.sort_values(["row_a", "correlation", "row_b"], ascending=[True, False, True])
+        found.append(part.groupby("row_a").head(k))  # rounded, since the last bits differ with the size of a block
+    found, ids = pd.concat(found, ignore_index=True), dataset.table["sound_id"].to_numpy()
+    found.insert(2, "sound_a", ids[found["row_a"]])
+    found.insert(3, "sound_b", ids[found["row_b"]])
+    return found
+
+
+def _check(threshold):
+    if not 0 < threshold <= 1:
+        raise ValueError(f"expected a correlation above 0 and at most 1 as the threshold, found {threshold}")
