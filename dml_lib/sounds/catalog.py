@@ -1,9 +1,20 @@
-"""Named sources of sound, how each is found, and the one table of sounds of a run."""
+"""Named sources of sound, how each is found, and the one table of sounds of a run.
+
+Conventions: a source is a soundfont (one file, rendered), recordings (a folder of files) or features (a folder of
+arrays). It is looked for in `data/`, in the reader's folder `DML_DATA`, and a soundfont also in the system's folders;
+nothing outside `data/` is ever written. Sources of one `family` share recordings, so no split may cut through it.
+
+Source
+------
+Families: our measurement of log-CQT correlations. The rest: the publishers. Used by the chapter `01_sounds`.
+"""
 
 import importlib.util
 import shutil
 import subprocess
 import tempfile
+import warnings
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +24,10 @@ import pooch
 
 from .. import paths
 from ..config import check_name
-from . import soundfont
+from . import decode, files, soundfont
 
 SYSTEM_FOLDERS = ("/usr/share/sounds/sf2", "/usr/share/soundfonts", "/usr/local/share/soundfonts", "/opt/homebrew/share/soundfonts")
+NAMED_NOTES = "**/*_*_*.*"  # instrument_note_..., which a README is not
 
 
 class SourceMissing(FileNotFoundError):
@@ -29,62 +41,140 @@ class Source:
     Attributes
     ----------
     name : str
-        Key in `SOURCES`; the `library` of its rows.
+        Key in `SOURCES`, the `library` of its rows, and the name of its folder.
+    kind : str
+        "soundfont", "recordings" or "features".
     family : str
         Sources that share recordings share a family; `held_out` splits never cut through one.
+    instruments, licence, citation : str
     file : str
-        File name looked for in the usual folders and in `data/`.
-    package : str
-        Python package that contains the file, or "".
-    debian : str
-        Debian package that contains the file, or "".
-    licence, citation : str
+        A soundfont's file name, or a pattern of it; "" for the other kinds.
+    holds : str
+        What the folder `name` holds when it is this source, a pattern; "" where there is no such folder.
+    package, debian : str
+        The Python or Debian package that contains `file`, or "".
+    url : str
+        A .zip with a folder `audio` in it, or a soundfont; "" where nothing is fetched.
+    home : str
+        Where people get it.
+    sha256 : str
+        Of the file that was seen and used here, or "".
     """
 
     name: str
+    kind: str
     family: str
-    file: str
+    instruments: str
     licence: str
     citation: str
+    file: str = ""
+    holds: str = ""
     package: str = ""
     debian: str = ""
+    url: str = ""
+    home: str = ""
+    sha256: str = ""
 
     def how(self):
         """One sentence: what to do to get it."""
         if self.package:
             return f"Install the Python package {self.package}, which contains it."
-        return (
-            f"Run `python -m dml_lib fetch {self.name}`, or install the Debian package {self.debian}, "
-            f"or put {self.file} into {paths.DATA}."
-        )
+        ways = []
+        if self.debian or self.url:
+            ways.append(f"run `python -m dml_lib fetch {self.name}`")
+        if self.debian:
+            ways.append(f"install the Debian package {self.debian}")
+        if self.file:
+            ways.append(f"put {self.file} into {paths.DATA}")
+        else:
+            ways.append(f"unpack what {self.home} offers into {paths.DATA / self.name}, or into {self.name} in the folder DML_DATA")
+        sentence = ", or ".join(ways)
+        return f"{sentence[0].upper()}{sentence[1:]}."
 
 
 SOURCES = {
     s.name: s
     for s in (
         Source(
-            "timgm6mb", "timgm", "TimGM6mb.sf2", "GPL-2.0",
-            "Tim Brechbill, TimGM6mb; shipped inside pretty_midi", package="pretty_midi",
+            "timgm6mb", "soundfont", "timgm", "General MIDI", "GPL-2.0",
+            "Tim Brechbill, TimGM6mb; shipped inside pretty_midi", "TimGM6mb.sf2", package="pretty_midi",
+            sha256="82475b91a76de15cb28a104707d3247ba932e228bada3f47bba63c6b31aaf7a1",
         ),
         Source(
-            "fluidr3", "fluid", "FluidR3_GM.sf2", "MIT",
-            "Frank Wen, Fluid (R3) General MIDI SoundFont", debian="fluid-soundfont-gm",
+            "fluidr3", "soundfont", "fluid", "General MIDI", "MIT",
+            "Frank Wen, Fluid (R3) General MIDI SoundFont", "FluidR3_GM.sf2", debian="fluid-soundfont-gm",
+            sha256="74594e8f4250680adf590507a306655a299935343583256f3b722c48a1bc1cb0",
+        ),
+        Source(
+            "musescore_general", "soundfont", "fluid", "General MIDI", "MIT, parts CC0 or public domain",
+            "S. Christian Collins, Michael Cowgill and Frank Wen, MuseScore_General_HQ", "MuseScore_General_Full.sf2",
+            debian="musescore-general-soundfont-lossless",
+            sha256="59287cbb0f424ec76d1bc269eee40dfe0b02252588d72eb016b5d2382e710a8f",
+        ),
+        Source(
+            "csound_gm", "soundfont", "timgm", "General MIDI", "public domain",
+            "GM GS Bank, sf_GMbank.sf2; shipped with Csound", "sf_GMbank.sf2", debian="csound-soundfont",
+            sha256="9f39fc53bd3a1a69f13cb486838944eded358b3b6e8afbd6c1c2c33675b2034b",
+        ),
+        Source(
+            "generaluser_gs", "soundfont", "generaluser", "General MIDI", "GeneralUser GS License 2.0, free for any music",
+            "S. Christian Collins, GeneralUser GS", "GeneralUser*GS*.sf2", holds=NAMED_NOTES,
+            url="https://raw.githubusercontent.com/mrbumpy409/GeneralUser-GS/main/GeneralUser-GS.sf2",
+        ),
+        Source(
+            "philharmonia", "recordings", "philharmonia", "19 of the orchestra, and percussion",
+            "CC BY-SA 3.0, not to be sold or offered as samples", "Philharmonia Orchestra, sound samples", holds=NAMED_NOTES,
+            url="https://github.com/skratchdot/philharmonia-samples/archive/refs/heads/gh-pages.zip",
+            home="github.com/skratchdot/philharmonia-samples",
+        ),
+        Source(
+            "tinysol", "recordings", "tinysol", "14 of the orchestra", "CC BY 4.0",
+            "Cella et al., OrchideaSOL: a dataset of extended instrumental techniques, 2020; doi:10.5281/zenodo.3685367",
+            holds="**/TinySOL_metadata.csv", home="doi.org/10.5281/zenodo.3685367",
+        ),
+        Source(
+            "nsynth", "recordings", "nsynth", "1,006 in 11 families", "CC BY 4.0",
+            "Engel et al., Neural audio synthesis of musical notes with WaveNet autoencoders, 2017; arXiv:1704.01279",
+            holds="**/examples.json", home="magenta.tensorflow.org/datasets/nsynth",
+        ),
+        Source(
+            "vsl_cqts", "features", "vsl", "8 of the paper's 24", "MIT for the features; the sounds are commercial",
+            "Eric J. Humphrey, icml16-dml, 2016", holds="*.npz", home="github.com/ejhumphrey/icml16-dml",
         ),
     )
 }
 
 
+def _roots():
+    return [root for root in (paths.DATA, paths.user_data()) if root]
+
+
+def _folder(source):
+    """The folder of a source, or None."""
+    folders = [root / source.name for root in _roots() if source.holds]
+    return next((folder for folder in folders if next(folder.glob(source.holds), None)), None)
+
+
 def find(name):
-    """The file of a source, or None when it is not on this machine."""
+    """The file or folder of a source, or None when it is not on this machine; a soundfont goes before its notes."""
     source = SOURCES[check_name("source", name, SOURCES)]
-    folders = [paths.DATA, *map(Path, SYSTEM_FOLDERS)]
+    if not source.file:
+        return _folder(source)
+    folders = [*_roots(), *map(Path, SYSTEM_FOLDERS)]
     if source.package and (spec := importlib.util.find_spec(source.package)):
         folders.insert(0, Path(spec.submodule_search_locations[0]))
-    return next((folder / source.file for folder in folders if (folder / source.file).is_file()), None)
+    matches = (path for folder in folders for path in sorted(folder.glob(source.file)) if path.is_file())
+    return next(matches, None) or _folder(source)
+
+
+def kind(name):
+    """What a source is on this machine: "recordings" too for a soundfont of which only a folder of notes is here."""
+    found = find(name)
+    return "recordings" if SOURCES[name].file and found and found.is_dir() else SOURCES[name].kind
 
 
 def locate(name):
-    """The file of a source.
+    """The file or folder of a source.
 
     Raises
     ------
@@ -93,48 +183,122 @@ def locate(name):
     """
     found = find(name)
     if found is None:
-        raise SourceMissing(f"source {name!r} ({SOURCES[name].file}) is not on this machine. {SOURCES[name].how()}")
+        source = SOURCES[name]
+        raise SourceMissing(f"source {name!r} ({source.file or source.kind}) is not on this machine. {source.how()}")
     return found
 
 
+def _soundfont(name):
+    """The file of a source to render.
+
+    Raises
+    ------
+    SourceMissing
+        It is not here, or no soundfont.
+    """
+    found = locate(name)
+    if not found.is_file():
+        raise SourceMissing(f"source {name!r}: expected a soundfont to render, found the folder {found}. {SOURCES[name].how()}")
+    return found
+
+
+def _unpack_debian(source, folder):
+    """Get a Debian package and take the soundfont out of it."""
+    if tools := [tool for tool in ("apt-get", "dpkg-deb") if not shutil.which(tool)]:
+        raise SourceMissing(f"cannot fetch {source.name!r} here (missing: {', '.join(tools)}). {source.how()}")
+    for command in (["apt-get", "download", source.debian], ["sh", "-c", "dpkg-deb -x *.deb ."]):
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+        if done.returncode:
+            reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
+            raise SourceMissing(f"cannot fetch {source.name!r}: {' '.join(command[:2])} said {reason!r}. {source.how()}")
+    inside = next(folder.rglob(source.file), None)
+    if inside is None:
+        raise SourceMissing(f"{source.debian} holds no {source.file}. {source.how()}")
+    return inside, source.file
+
+
+def _download(source, folder):
+    """Get the file at the address of a source, or the folder `audio` of an archive there."""
+    name = source.url.rpartition("/")[2]
+    zipped = name.endswith(".zip")
+    try:
+        got = pooch.retrieve(
+            source.url, None, fname=name, path=folder, processor=pooch.Unzip(extract_dir="all") if zipped else None, progressbar=True)
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        reason = f"{type(error).__name__}: {error}"[:200]
+        raise SourceMissing(f"cannot fetch {source.name!r} from {source.url} ({reason}). {source.how()}") from None
+    if not zipped:
+        return Path(got), name
+    inside = next(folder.glob("all/*/audio"), None)
+    if inside is None or not next(inside.glob(source.holds), None):
+        raise SourceMissing(f"{source.url} holds no folder audio with sounds in it. {source.how()}")
+    return inside, source.name
+
+
 def fetch(name):
-    """Get a source without touching the system: found, else the Debian package unpacked into `data/`.
+    """Get a source without touching the system: found, else a Debian package or a download unpacked into `data/`.
+
+    Warns
+    -----
+    UserWarning
+        The file differs from the one that was used for the project's figures.
 
     Raises
     ------
     SourceMissing
         It could not be had; the message says what else to do.
     """
-    if found := find(name):
-        return found
-    source = SOURCES[name]
-    tools = [tool for tool in ("apt-get", "dpkg-deb") if not shutil.which(tool)]
-    if not source.debian or tools:
-        raise SourceMissing(f"cannot fetch {name!r} here (missing: {', '.join(tools) or 'a download'}). {source.how()}")
-    paths.DATA.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=paths.DATA) as tmp:
-        for command in (["apt-get", "download", source.debian], ["sh", "-c", "dpkg-deb -x *.deb ."]):
-            done = subprocess.run(command, cwd=tmp, capture_output=True, text=True)
-            if done.returncode:
-                reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
-                raise SourceMissing(f"cannot fetch {name!r}: {' '.join(command[:2])} said {reason!r}. {source.how()}")
-        inside = next(Path(tmp).rglob(source.file), None)
-        if inside is None:
-            raise SourceMissing(f"{source.debian} holds no {source.file}. {source.how()}")
-        inside.replace(paths.DATA / source.file)
-    return paths.DATA / source.file
+    found, source = find(name), SOURCES[name]
+    if found is None:
+        if not source.debian and not source.url:
+            raise SourceMissing(f"cannot fetch {name!r} here (missing: a download). {source.how()}")
+        paths.DATA.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=paths.DATA) as tmp:
+            inside, called = (_unpack_debian if source.debian else _download)(source, Path(tmp))
+            found = inside.replace(paths.DATA / called)
+    if source.sha256 and pooch.file_hash(str(found)) != source.sha256:
+        warnings.warn(f"{found} is not the {source.file} that the project's figures were made with: expect other numbers", stacklevel=2)
+    return found
 
 
 def status():
-    """One row a source: found or not, where, size, licence, how to get it."""
+    """One row a source: kind, found or not, family, instruments, licence, size, and where it is or how to get it."""
     rows = []
     for source in SOURCES.values():
         where = find(source.name)
+        inside = [] if where is None else [where] if where.is_file() else [path for path in where.rglob("*") if path.is_file()]
         rows.append({
-            "source": source.name, "found": where is not None, "family": source.family, "licence": source.licence,
-            "MB": round(where.stat().st_size / 1e6, 1) if where else None, "where": str(where or source.how()),
+            "source": source.name, "kind": kind(source.name), "found": where is not None, "family": source.family,
+            "instruments": source.instruments, "licence": source.licence,
+            "MB": round(sum(path.stat().st_size for path in inside) / 1e6, 1) if where else None,
+            "where": str(where or source.how()),
         })
     return pd.DataFrame(rows)
+
+
+def recordings(name):
+    """The table of a source of recordings, phrases and percussion included.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    pandas.DataFrame
+        As `files.folder_table`.
+
+    Raises
+    ------
+    SourceMissing
+        There is no folder of recordings by that name; the message says how to get it.
+    """
+    source = SOURCES[check_name("source", name, SOURCES)]
+    folder = _folder(source) if source.kind != "features" else None
+    if folder is None:
+        raise SourceMissing(f"expected recordings of {name!r}, found {find(name) or 'nothing'} ({source.kind}). {source.how()}")
+    read = {"tinysol": files.tinysol_table, "nsynth": files.nsynth_table}.get(name, files.folder_table)
+    return read(folder, name, source.family)
 
 
 def table(cfg):
@@ -148,19 +312,23 @@ def table(cfg):
     Raises
     ------
     SourceMissing
-        A source of `cfg.sources` is not on this machine.
+        A source of `cfg.sources` is not on this machine, or no soundfont.
     """
     tables = []
     share = -(-cfg.sounds_per_instrument // len(cfg.sources))
     for name in cfg.sources:
-        checksum = pooch.file_hash(str(locate(name)))
+        checksum = pooch.file_hash(str(_soundfont(name)))
         rows = soundfont.recipes(name, share, cfg.note_step, cfg.seed)
         tables.append(rows.assign(source_family=SOURCES[name].family, checksum=checksum))
     return pd.concat(tables, ignore_index=True)
 
 
 def audio(row):
-    """The sound of one row of the table.
+    """The sound of one row of a table: its file decoded if it has a `path`, its recipe rendered otherwise.
+
+    Parameters
+    ----------
+    row : pandas.Series or dict
 
     Returns
     -------
@@ -168,13 +336,19 @@ def audio(row):
         Mono.
     sr : int
         Hz.
+
+    Raises
+    ------
+    decode.DecodeError, soundfont.RenderError
+        There is no sound in it.
     """
-    path = locate(row["library"])
-    return soundfont.render(path, row["instrument"], int(row["note_number"]), int(row["velocity"]), row["seconds"]), soundfont.SR
+    if isinstance(row.get("path"), str):
+        return decode.decode(row["path"], sr=soundfont.SR)[0], soundfont.SR
+    return soundfont.render_row(_soundfont(row["library"]), row), soundfont.SR
 
 
 def author_features(code):
-    """One of the feature files that the paper's author published, when `DML_DATA` has them.
+    """One of the feature files that the paper's author published, where they are found.
 
     Parameters
     ----------
@@ -190,9 +364,9 @@ def author_features(code):
     ------
     Original code: files are named `<code>_<note>_<md5>.npz`, their notes lie 12 below MIDI.
     """
-    folder = paths.user_data()
-    files = sorted((folder / "vsl_cqts").glob(f"{code}_*.npz")) if folder else []
-    if not files:
+    folder = find("vsl_cqts")
+    found = sorted(folder.glob(f"{code}_*.npz")) if folder else []
+    if not found:
         return None
-    with np.load(files[0]) as content:
-        return int(files[0].name.split("_")[1]) + 12, content["cqt"][0]
+    with np.load(found[0]) as content:
+        return int(found[0].name.split("_")[1]) + 12, content["cqt"][0]

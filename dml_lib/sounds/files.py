@@ -59,6 +59,10 @@ def _table(rows, library, source_family):
     })
 
 
+def _shown(path):
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
 def folder_table(folder, library, source_family):
     """The audio files in a folder and below, in order of their paths, labeled by their names.
 
@@ -86,22 +90,22 @@ def folder_table(folder, library, source_family):
     real, rows = os.path.realpath(root), []
 
     def refused(error):
-        rows.append((os.path.relpath(error.filename, root), error.filename, Labels(), f"folder: {error.strerror}"))
+        rows.append((error.filename, f"folder: {error.strerror}"))
 
     for where, folders, names in os.walk(root, onerror=refused):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in filter(is_audio_name, names):
-            path = os.path.join(where, name)
-            inside = os.path.commonpath([real, os.path.realpath(path)]) == real
-            if not name.startswith("."):
-                rows.append((os.path.relpath(path, root), path, None, "" if inside else "link out of the folder"))
-    table = []
-    for name, path, said, reason in sorted(rows, key=lambda row: row[0].split(os.sep)):
-        shown = os.fsencode(name).decode("utf-8", "backslashreplace")
-        if shown != name:  # no table can be written with such a name in it
-            path, reason = os.path.join(root, shown), "its name is not UTF-8: rename it"
-        said = said or parse_name(Path(os.path.basename(root), shown))  # nothing above the folder counts
-        table.append((Path(shown).as_posix(), path, said, reason))
+        for name in names:
+            if is_audio_name(name) and not name.startswith("."):
+                path = os.path.join(where, name)
+                inside = os.path.commonpath([real, os.path.realpath(path)]) == real
+                rows.append((path, "" if inside else "link out of the folder"))
+    table, above = [], _shown(os.path.dirname(root))
+    for path, reason in sorted(rows, key=lambda row: row[0].split(os.sep)):
+        shown = _shown(path)
+        if shown != path:  # no table could be written with such a name in it
+            reason = "a name that is not UTF-8: rename it"
+        said = Labels() if reason.startswith("folder") else parse_name(os.path.relpath(shown, above))
+        table.append((Path(os.path.relpath(shown, _shown(root))).as_posix(), shown, said, reason))
     return _table(table, library, source_family)
 
 
@@ -113,8 +117,8 @@ def _read(path):
             found = [(name or "").strip().lower() for name in reader.fieldnames or ()]
             reader.fieldnames = found
             rows = [{key: (value or "").strip() for key, value in row.items() if key} for row in reader]
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: expected a CSV table in UTF-8, found {error}: save it again as CSV") from None
+    except (OSError, csv.Error, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: expected a CSV table in UTF-8, found {error}: check its name, save it as CSV") from None
     if "path" not in found:
         raise ValueError(f"{path}: expected a column 'path', found {', '.join(found) or 'none'}: name the column of file paths 'path'")
     rows, seen = [row for row in rows if any(row.values())], set()
@@ -126,18 +130,19 @@ def _read(path):
     return rows
 
 
-def _cell(field, text):
-    """What one cell says as `field` of `Labels`, by the rules for names."""
-    beside = {"instrument": f"{text} A4", "dynamics": f"violin A4 {text}", "articulation": f"violin A4 {text}"}[field]
-    return getattr(parse_name(beside.replace("/", " ") + ".wav"), field)
+def _said(words):
+    """What the words of cells say, by the rules for names."""
+    return parse_name(f"{words.replace('/', ' ')}.wav")
 
 
 def _labels(row):
     """Labels of a manifest row: its columns, and the file's name for what it has no column for."""
-    said = replace(parse_name(row["path"]), **{
-        field: _cell(field, row[field]) for field in ("instrument", "dynamics", "articulation") if field in row})
-    if "instrument" in row and "kind" not in row and said.kind != "phrase":
-        said = replace(said, kind=parse_name(f"{row['instrument']} A4.wav".replace("/", " ")).kind)
+    said = parse_name(row["path"])
+    if "instrument" in row:
+        word = _said(f"{row['instrument']} A4")  # beside a note, short names count
+        said = replace(said, instrument=word.instrument, kind="phrase" if said.kind == "phrase" else word.kind)
+    for field in {"dynamics", "articulation"} & set(row):
+        said = replace(said, **{field: getattr(_said(f"violin A4 {row[field]}"), field)})
     if column := next((name for name in NOTE_COLUMNS if name in row), None):
         text = row[column].removesuffix(".0")
         said = replace(said, note_number=parse_note(f"midi {text}" if text.isdecimal() else text))
@@ -173,9 +178,7 @@ def manifest_table(path, library=None, source_family=None):
     Raises
     ------
     ValueError
-        No CSV, no column `path`, a row without a path, or a path listed twice.
-    OSError
-        The CSV file cannot be read.
+        No CSV file, no column `path`, a row without a path, or a path listed twice.
     """
     library = library or Path(path).stem
     return _table(_rows(_read(path), Path(path).parent), library, source_family or library)
