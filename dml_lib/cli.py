@@ -3,6 +3,7 @@
 Exit codes: 0 done, 2 bad arguments or nothing usable, 1 anything else, a damaged file of ours included.
 """
 
+import json
 import sys
 
 import click
@@ -50,6 +51,21 @@ def fetch(name):
     from .sounds import catalog
 
     click.echo(catalog.fetch(name))
+
+
+@commands.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@click.option("--only", default=None, metavar="NAME", help="One group: cqt, decode, train, embed or knn.")
+@click.option("--threads", default=2, show_default=True, type=click.IntRange(min=1))
+def benchmark(as_json, only, threads):
+    """Measure how fast and how exact the library is on this machine."""
+    from . import benchmark
+
+    values = benchmark.run(only, threads, lambda text: click.echo(text, err=True))
+    if as_json:
+        return click.echo(json.dumps(values, allow_nan=False))
+    for name, value in values.items():
+        click.echo(f"{name:26} {f'{value:,.6g}' if isinstance(value, float) else value}")
 
 
 def main():

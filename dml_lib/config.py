@@ -57,6 +57,7 @@ class Config:
     filter_scale: float = 1.5  # measured on the author's feature files
     window: str = "cosine"  # square root of a Hann window
     gain: float = 50.0  # log(1 + gain X)
+    level: float = 0.0  # peak magnitude that each sound is scaled to before; 0 leaves levels as they are
 
     # network
     n_in: int = 10  # frames a window, 0.5 s
@@ -80,9 +81,8 @@ class Config:
     # our recipe
     ours_iterations: int = 750
     ours_windows: int = 96
-    ours_learning_rate: float = 3e-3
+    ours_learning_rate: float = 1e-3
     weight_decay: float = 0.01
-    gradient_norm: float = 1.0  # clipped: the first steps away from one point are steep
 
     # evaluation
     validations: int = 5  # how often a training is judged, the last time at its end

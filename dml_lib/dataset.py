@@ -2,7 +2,7 @@
 
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -88,6 +88,17 @@ class Dataset:
         peak = self.frames.max(axis=1).astype(np.float32)
         loudest = np.maximum.reduceat(peak, self.start)
         return peak >= np.repeat(loudest, self.n_frames) * 10 ** (-SILENT_DB / 20)
+
+    def leveled(self, level):
+        """The same sounds, each scaled so that its peak magnitude is `level`; 0 leaves levels as they are."""
+        if not level:
+            return self
+        peak = np.maximum.reduceat(self.frames.max(axis=1), self.start).astype(np.float32)
+        factor = np.repeat(level / np.maximum(peak, 1e-6), self.n_frames).astype(np.float32)
+        frames = np.empty_like(self.frames)
+        for rows in np.array_split(np.arange(len(frames)), -(-len(frames) // 100_000)):  # float32 of all would not fit
+            frames[rows] = self.frames[rows] * factor[rows, None]
+        return replace(self, frames=frames)
 
     def sound_of_frame(self):
         """The sound number of each frame, (n_frames_total,), int64."""
@@ -304,15 +315,15 @@ def build(cfg, run, progress=True):
     """
     tables, rng = [catalog.table(cfg).assign(kind="note")], np.random.default_rng([cfg.seed, 8])
     for name in cfg.recordings:
-        if catalog.find(name):
+        if catalog.kind(name) == "recordings" and catalog.find(name):
             table = catalog.recordings(name)
-            notes = table[(table["kind"] == "note") & table["note_number"].notna()]
+            notes = table[(table["kind"] == "note") & table["note_number"].notna() & (table["reason"] == "")]
             chosen = rng.choice(len(notes), min(cfg.recordings_each, len(notes)), replace=False)
             tables.append(notes.iloc[np.sort(chosen)])
     data, skipped = analyze(pd.concat(tables, ignore_index=True), cfg, run, progress)
     for name, split in protocols(data.table, cfg.seed).items():
         data.table[name] = split
-    return data, skipped
+    return data.leveled(cfg.level), skipped
 
 
 def not_run(table):

@@ -33,11 +33,12 @@ def fingerprint(dataset):
     np.ndarray, (n_sounds, N_FRAMES * n_bins), float32
         Mean 0 and length 1, so that a dot product is a correlation; zeros for a silent sound.
     """
-    n_sounds, n_bins = len(dataset), dataset.frames.shape[1]
     rows = np.where(dataset.audible(), np.arange(len(dataset.frames)), len(dataset.frames))
     first = np.minimum.reduceat(rows, dataset.start) - dataset.start
-    out = np.empty((n_sounds, N_FRAMES * n_bins), np.float32)
-    for part in np.array_split(np.arange(n_sounds), -(-out.size // BLOCK_VALUES)):
+    out = np.empty((len(dataset), N_FRAMES * dataset.frames.shape[1]), np.float32)
+    step = max(1, BLOCK_VALUES // out.shape[1])
+    for i in range(0, len(dataset), step):
+        part = np.arange(i, min(i + step, len(dataset)))
         x = dataset.windows(part, first[part] + N_FRAMES // 2, N_FRAMES).reshape(len(part), -1)
         peak = x.max(axis=1, keepdims=True)
         x = log_compress(x / np.where(peak > 0, peak, 1))

@@ -93,7 +93,7 @@ def save_weights(path, model, cfg, **card):
 def _shape(cfg):
     """What weights depend on: the front end they saw, and the network they fill."""
     return {
-        "front_end": cfg.front_end() | {"gain": cfg.gain},
+        "front_end": cfg.front_end() | {"gain": cfg.gain, "level": cfg.level},
         "network": {"n_in": cfg.n_in, "n_bins": cfg.n_bins, "size": cfg.size, "n_dims": cfg.n_dims},
     }
 

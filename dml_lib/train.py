@@ -52,7 +52,7 @@ def _paper(model, dataset, neighborhoods, cfg):
 
 
 def _ours(model, dataset, neighborhoods, cfg):
-    """AdamW with a one-cycle schedule and clipped gradients, on all pairs of grouped batches."""
+    """AdamW with a one-cycle schedule on all pairs of grouped batches."""
     sampler = GroupSampler(dataset, neighborhoods, cfg, cfg.seed)
     optimizer = torch.optim.AdamW(model.parameters(), lr=cfg.ours_learning_rate, weight_decay=cfg.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, cfg.ours_learning_rate, total_steps=cfg.ours_iterations)
@@ -116,8 +116,6 @@ def train(cfg, scheme, recipe, dataset, validate=None, progress=True):
             raise Diverged(f"loss is {value.item()} at iteration {iteration} of {scheme}, recipe {recipe}: lower the learning rate")
         optimizer.zero_grad()
         value.backward()
-        if recipe == "ours":
-            torch.nn.utils.clip_grad_norm_(model.parameters(), cfg.gradient_norm)
         optimizer.step()
         if schedule:
             schedule.step()

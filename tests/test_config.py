@@ -22,7 +22,7 @@ def test_defaults_are_the_papers_values():
 def test_a_preset_changes_amounts_only(profile):
     amounts = {
         "profile", "sources", "sounds_per_instrument", "note_step", "paper_iterations", "ours_iterations", "validations",
-        "judge_sounds", "eval_frames",
+        "judge_sounds", "eval_frames", "recordings", "recordings_each",
     }
     preset, default = Config.preset(profile).as_dict(), Config().as_dict()
     assert preset["profile"] == profile

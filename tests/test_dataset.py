@@ -204,3 +204,12 @@ def test_a_family_that_was_rendered_is_no_held_out_test():
 def test_not_run_names_what_is_missing_and_how_to_get_it():
     reasons = datasets.not_run(pd.DataFrame({"random": [], "held_out": []}))
     assert list(reasons) == ["real"] and "fetch philharmonia" in reasons["real"]
+
+
+def test_leveled_brings_every_peak_to_one_level_and_nothing_else(dataset):
+    leveled = dataset.leveled(10.0)
+    for i in range(len(dataset)):
+        x, y = dataset.features(i).astype(np.float32), leveled.features(i).astype(np.float32)
+        assert y.max() == pytest.approx(10, rel=2e-3)
+        np.testing.assert_allclose(y, x * (10 / x.max()), rtol=2e-3, atol=1e-6)
+    assert dataset.leveled(0) is dataset

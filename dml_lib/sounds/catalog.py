@@ -26,7 +26,9 @@ from .. import paths
 from ..config import check_name
 from . import decode, files, soundfont
 
-SYSTEM_FOLDERS = ("/usr/share/sounds/sf2", "/usr/share/soundfonts", "/usr/local/share/soundfonts", "/opt/homebrew/share/soundfonts")
+SYSTEM_FOLDERS = (
+    "/usr/share/sounds/sf2", "/usr/share/soundfonts", "/usr/local/share/soundfonts", "/opt/homebrew/share/soundfonts",
+)
 NAMED_NOTES = "**/*_*_*.*"  # instrument_note_..., which a README is not
 
 
@@ -87,7 +89,7 @@ class Source:
         if self.file:
             ways.append(f"put {self.file} into {paths.DATA}")
         else:
-            ways.append(f"unpack what {self.home} offers into {paths.DATA / self.name}, or into {self.name} in the folder DML_DATA")
+            ways.append(f"unpack what {self.home} offers into {paths.DATA / self.name} or $DML_DATA/{self.name}")
         sentence = ", or ".join(ways)
         return f"{sentence[0].upper()}{sentence[1:]}."
 
@@ -117,19 +119,20 @@ SOURCES = {
             sha256="9f39fc53bd3a1a69f13cb486838944eded358b3b6e8afbd6c1c2c33675b2034b",
         ),
         Source(
-            "generaluser_gs", "soundfont", "generaluser", "General MIDI", "GeneralUser GS License 2.0, free for any music",
+            "generaluser_gs", "soundfont", "generaluser", "General MIDI", "GeneralUser GS License 2.0, free for music",
             "S. Christian Collins, GeneralUser GS", "GeneralUser*GS*.sf2", holds=NAMED_NOTES,
             url="https://raw.githubusercontent.com/mrbumpy409/GeneralUser-GS/main/GeneralUser-GS.sf2",
         ),
         Source(
             "philharmonia", "recordings", "philharmonia", "19 of the orchestra, and percussion",
-            "CC BY-SA 3.0, not to be sold or offered as samples", "Philharmonia Orchestra, sound samples", holds=NAMED_NOTES,
+            "CC BY-SA 3.0, not to be sold or offered as samples", "Philharmonia Orchestra, sound samples",
+            holds=NAMED_NOTES,
             url="https://github.com/skratchdot/philharmonia-samples/archive/refs/heads/gh-pages.zip",
             home="github.com/skratchdot/philharmonia-samples",
         ),
         Source(
             "tinysol", "recordings", "tinysol", "14 of the orchestra", "CC BY 4.0",
-            "Cella et al., OrchideaSOL: a dataset of extended instrumental techniques, 2020; doi:10.5281/zenodo.3685367",
+            "Cella et al., OrchideaSOL: a dataset of extended instrumental techniques, 2020; zenodo.3685367",
             holds="**/TinySOL_metadata.csv", home="doi.org/10.5281/zenodo.3685367",
         ),
         Source(
@@ -198,41 +201,37 @@ def _soundfont(name):
     """
     found = locate(name)
     if not found.is_file():
-        raise SourceMissing(f"source {name!r}: expected a soundfont to render, found the folder {found}. {SOURCES[name].how()}")
+        raise SourceMissing(f"source {name!r}: expected a soundfont, found the folder {found}. {SOURCES[name].how()}")
     return found
 
 
-def _unpack_debian(source, folder):
-    """Get a Debian package and take the soundfont out of it."""
+def _unpack(source, folder):
+    """The soundfont in a Debian package, and its name in `data/`."""
     if tools := [tool for tool in ("apt-get", "dpkg-deb") if not shutil.which(tool)]:
         raise SourceMissing(f"cannot fetch {source.name!r} here (missing: {', '.join(tools)}). {source.how()}")
     for command in (["apt-get", "download", source.debian], ["sh", "-c", "dpkg-deb -x *.deb ."]):
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
         if done.returncode:
             reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
-            raise SourceMissing(f"cannot fetch {source.name!r}: {' '.join(command[:2])} said {reason!r}. {source.how()}")
-    inside = next(folder.rglob(source.file), None)
-    if inside is None:
-        raise SourceMissing(f"{source.debian} holds no {source.file}. {source.how()}")
-    return inside, source.file
+            said = f"{' '.join(command[:2])} said {reason!r}"
+            raise SourceMissing(f"cannot fetch {source.name!r}: {said}. {source.how()}")
+    if inside := next(folder.rglob(source.file), None):
+        return inside, source.file
+    raise SourceMissing(f"{source.debian} holds no {source.file}. {source.how()}")
 
 
 def _download(source, folder):
-    """Get the file at the address of a source, or the folder `audio` of an archive there."""
+    """The file at the address of a source, or the folder `audio` of an archive there, and its name in `data/`."""
     name = source.url.rpartition("/")[2]
-    zipped = name.endswith(".zip")
-    try:
-        got = pooch.retrieve(
-            source.url, None, fname=name, path=folder, processor=pooch.Unzip(extract_dir="all") if zipped else None, progressbar=True)
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        reason = f"{type(error).__name__}: {error}"[:200]
-        raise SourceMissing(f"cannot fetch {source.name!r} from {source.url} ({reason}). {source.how()}") from None
-    if not zipped:
+    pooch.get_logger().setLevel("WARNING")  # else it asks for a checksum that nobody has seen the right file for
+    unzip = pooch.Unzip(extract_dir="all") if name.endswith(".zip") else None
+    got = pooch.retrieve(source.url, None, fname=name, path=folder, processor=unzip, progressbar=True)
+    if not unzip:
         return Path(got), name
     inside = next(folder.glob("all/*/audio"), None)
-    if inside is None or not next(inside.glob(source.holds), None):
-        raise SourceMissing(f"{source.url} holds no folder audio with sounds in it. {source.how()}")
-    return inside, source.name
+    if inside and next(inside.glob(source.holds), None):
+        return inside, source.name
+    raise SourceMissing(f"{source.url} holds no folder audio with sounds in it. {source.how()}")
 
 
 def fetch(name):
@@ -241,7 +240,7 @@ def fetch(name):
     Warns
     -----
     UserWarning
-        The file differs from the one that was used for the project's figures.
+        The file is not the one that was seen when its checksum was recorded.
 
     Raises
     ------
@@ -249,15 +248,21 @@ def fetch(name):
         It could not be had; the message says what else to do.
     """
     found, source = find(name), SOURCES[name]
+    if found is None and not source.debian and not source.url:
+        raise SourceMissing(f"cannot fetch {name!r} here (missing: a download). {source.how()}")
     if found is None:
-        if not source.debian and not source.url:
-            raise SourceMissing(f"cannot fetch {name!r} here (missing: a download). {source.how()}")
-        paths.DATA.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=paths.DATA) as tmp:
-            inside, called = (_unpack_debian if source.debian else _download)(source, Path(tmp))
-            found = inside.replace(paths.DATA / called)
+        try:
+            paths.DATA.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=paths.DATA) as tmp:
+                inside, called = (_unpack if source.debian else _download)(source, Path(tmp))
+                found = inside.replace(paths.DATA / called)
+        except SourceMissing:
+            raise
+        except (OSError, ValueError, zipfile.BadZipFile) as error:
+            reason = f"{type(error).__name__}: {error}"[:200]
+            raise SourceMissing(f"cannot fetch {name!r} ({reason}). {source.how()}") from None
     if source.sha256 and pooch.file_hash(str(found)) != source.sha256:
-        warnings.warn(f"{found} is not the {source.file} that the project's figures were made with: expect other numbers", stacklevel=2)
+        warnings.warn(f"{found} is not the {source.file} that this project has seen: figures may differ", stacklevel=2)
     return found
 
 
@@ -266,11 +271,11 @@ def status():
     rows = []
     for source in SOURCES.values():
         where = find(source.name)
-        inside = [] if where is None else [where] if where.is_file() else [path for path in where.rglob("*") if path.is_file()]
+        inside = [path for path in (where, *where.rglob("*")) if path.is_file()] if where else []
         rows.append({
             "source": source.name, "kind": kind(source.name), "found": where is not None, "family": source.family,
             "instruments": source.instruments, "licence": source.licence,
-            "MB": round(sum(path.stat().st_size for path in inside) / 1e6, 1) if where else None,
+            "MB": round(sum(path.stat().st_size for path in inside) / 1e6, 1) if inside else None,
             "where": str(where or source.how()),
         })
     return pd.DataFrame(rows)
@@ -296,7 +301,8 @@ def recordings(name):
     source = SOURCES[check_name("source", name, SOURCES)]
     folder = _folder(source) if source.kind != "features" else None
     if folder is None:
-        raise SourceMissing(f"expected recordings of {name!r}, found {find(name) or 'nothing'} ({source.kind}). {source.how()}")
+        found = f"the {source.kind} {find(name)}" if find(name) else "nothing"
+        raise SourceMissing(f"expected recordings of {name!r}, found {found}. {source.how()}")
     read = {"tinysol": files.tinysol_table, "nsynth": files.nsynth_table}.get(name, files.folder_table)
     return read(folder, name, source.family)
 

@@ -1,8 +1,10 @@
 """Sounds that lie in files: folders, CSV manifests and two published collections, each as a table of sounds.
 
-Conventions: one row a sound; `sound_id` is the library and the path below its root with forward slashes; labels are
-those of `labels`, empty where nothing is known; `checksum` is the SHA-256 of the bytes. Nothing is lost: what cannot be
-read keeps its row, with an empty checksum and the `reason`. No file is decoded or changed, so `seconds` is NaN.
+Conventions: one row a sound, with the columns `sound_id` (library and path below its root, forward slashes), `library`,
+`source_family`, `instrument`, `note_number`, `dynamics`, `articulation`, `velocity` (missing), `kind` (note, phrase or
+percussion), `path` (absolute), `checksum` (SHA-256 of the bytes), `seconds` (missing: nothing is decoded) and `reason`.
+Labels are those of `labels`, missing where nothing is known. No sound is lost: one that cannot be read keeps its row,
+with an empty checksum and the reason. Each function raises ValueError where there is no such folder or table.
 
 Source
 ------
@@ -26,8 +28,11 @@ from .decode import is_audio_name
 from .labels import NSYNTH, Labels, parse_name, parse_note
 
 KINDS = ("note", "phrase", "percussion")
-NOTE_COLUMNS = ("note_number", "midi", "note")  # the first that a manifest has is read; MIDI numbers or names
-TINYSOL = {"instrument (in full)": "instrument", "pitch id": "midi", "dynamics": "dynamics", "technique (in full)": "articulation"}
+NOTE_COLUMNS = ("note_number", "midi", "note")  # the first that a manifest has is read
+COLUMNS = ("sound_id library source_family instrument note_number dynamics articulation velocity kind path checksum "
+           "seconds reason").split()
+TINYSOL = {"path": "path", "instrument": "instrument (in full)", "midi": "pitch id", "dynamics": "dynamics",
+           "articulation": "technique (in full)"}
 
 
 def _checksum(path):
@@ -43,20 +48,16 @@ def _checksum(path):
 
 
 def _table(rows, library, source_family):
-    """The table of (path below the root, absolute path, Labels, reason) rows; files without a reason are read."""
+    """The table of rows (path below the root, absolute path, Labels, reason or "")."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # hashing releases the interpreter lock
         sums = list(pool.map(lambda row: ("", row[3]) if row[3] else _checksum(row[1]), rows))
-    names, paths, labels, _ = zip(*rows) if rows else ((), (), (), ())
-    text = {name: pd.Series([getattr(said, name) for said in labels], dtype="str")
-            for name in ("instrument", "dynamics", "articulation", "kind")}
-    return pd.DataFrame({
-        "sound_id": pd.Series([f"{library}/{name}" for name in names], dtype="str"), "library": library,
-        "source_family": source_family, "instrument": text["instrument"],
-        "note_number": pd.array([said.note_number for said in labels], dtype="Int64"), "dynamics": text["dynamics"],
-        "articulation": text["articulation"], "velocity": pd.array([pd.NA] * len(rows), dtype="Int64"), "kind": text["kind"],
-        "path": pd.Series(paths, dtype="str"), "checksum": pd.Series([found for found, _ in sums], dtype="str"),
-        "seconds": np.nan, "reason": pd.Series([reason for _, reason in sums], dtype="str"),
-    })
+    labels = pd.DataFrame([vars(row[2]) for row in rows], columns=list(Labels.__dataclass_fields__))
+    missing = pd.array([pd.NA] * len(rows), dtype="Int64")
+    return labels.astype({"note_number": "Int64"}).assign(
+        sound_id=[f"{library}/{row[0]}" for row in rows], library=library, source_family=source_family,
+        velocity=missing, path=[row[1] for row in rows], checksum=[found for found, _ in sums], seconds=np.nan,
+        reason=[reason for _, reason in sums],
+    )[COLUMNS]
 
 
 def _shown(path):
@@ -66,7 +67,8 @@ def _shown(path):
 def folder_table(folder, library, source_family):
     """The audio files in a folder and below, in order of their paths, labeled by their names.
 
-    Hidden files and folders are passed over. No link is followed to another folder or out of this one.
+    Hidden files and folders are passed over; no link is followed to another folder or out of this one. Of the folder's
+    own place only its name counts for labels.
 
     Parameters
     ----------
@@ -76,21 +78,14 @@ def folder_table(folder, library, source_family):
     Returns
     -------
     pandas.DataFrame
-        `sound_id, library, source_family, instrument, note_number, dynamics, articulation, velocity, kind, path,
-        checksum, seconds, reason`; `velocity` and `seconds` are missing values, `reason` is "" for what can be read.
-
-    Raises
-    ------
-    ValueError
-        No such folder.
     """
     root = os.path.abspath(folder)
     if not os.path.isdir(root):
         raise ValueError(f"expected a folder, found none at {root}: check the name")
-    real, rows = os.path.realpath(root), []
+    real, above, found, rows = os.path.realpath(root), _shown(os.path.dirname(root)), [], []
 
     def refused(error):
-        rows.append((error.filename, f"folder: {error.strerror}"))
+        found.append((error.filename, f"folder: {error.strerror}"))
 
     for where, folders, names in os.walk(root, onerror=refused):
         folders[:] = [name for name in folders if not name.startswith(".")]
@@ -98,15 +93,14 @@ def folder_table(folder, library, source_family):
             if is_audio_name(name) and not name.startswith("."):
                 path = os.path.join(where, name)
                 inside = os.path.commonpath([real, os.path.realpath(path)]) == real
-                rows.append((path, "" if inside else "link out of the folder"))
-    table, above = [], _shown(os.path.dirname(root))
-    for path, reason in sorted(rows, key=lambda row: row[0].split(os.sep)):
+                found.append((path, "" if inside else "link out of the folder"))
+    for path, reason in sorted(found, key=lambda row: row[0].split(os.sep)):
         shown = _shown(path)
         if shown != path:  # no table could be written with such a name in it
             reason = "a name that is not UTF-8: rename it"
         said = Labels() if reason.startswith("folder") else parse_name(os.path.relpath(shown, above))
-        table.append((Path(os.path.relpath(shown, _shown(root))).as_posix(), shown, said, reason))
-    return _table(table, library, source_family)
+        rows.append((Path(os.path.relpath(shown, _shown(root))).as_posix(), shown, said, reason))
+    return _table(rows, library, source_family)
 
 
 def _read(path):
@@ -114,18 +108,17 @@ def _read(path):
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
-            found = [(name or "").strip().lower() for name in reader.fieldnames or ()]
-            reader.fieldnames = found
+            columns = reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or ()]
             rows = [{key: (value or "").strip() for key, value in row.items() if key} for row in reader]
     except (OSError, csv.Error, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: expected a CSV table in UTF-8, found {error}: check its name, save it as CSV") from None
-    if "path" not in found:
-        raise ValueError(f"{path}: expected a column 'path', found {', '.join(found) or 'none'}: name the column of file paths 'path'")
+        raise ValueError(f"{path}: expected a CSV table in UTF-8, found {error}: save it as CSV") from None
+    if "path" not in columns:
+        raise ValueError(f"{path}: expected a column 'path', found {', '.join(columns) or 'none'}: rename one")
     rows, seen = [row for row in rows if any(row.values())], set()
     for row in rows:
-        place = os.path.normpath(row["path"]) if row["path"] else "no path"
-        if place in seen or not row["path"]:
-            raise ValueError(f"{path}: expected one path a row and each path once, found {place!r} in {row}: mend or delete that row")
+        place = row["path"] and os.path.normpath(row["path"])
+        if not place or place in seen:
+            raise ValueError(f"{path}: expected a path in each row, each path once, found {place!r} in {row}: mend it")
         seen.add(place)
     return rows
 
@@ -151,45 +144,40 @@ def _labels(row):
     return replace(said, note_number=None) if said.kind == "percussion" else said
 
 
-def _rows(rows, root):
-    root = os.path.abspath(root)
-    return [(Path(os.path.normpath(row["path"])).as_posix(), os.path.normpath(os.path.join(root, row["path"])), _labels(row), "")
-            for row in rows]
+def _listed(rows, root, library, source_family):
+    """The table of manifest rows whose paths start at `root`."""
+    root, places = os.path.abspath(root), [os.path.normpath(row["path"]) for row in rows]
+    rows = [(Path(place).as_posix(), os.path.normpath(os.path.join(root, place)), _labels(row), "")
+            for place, row in zip(places, rows)]
+    return _table(rows, library, source_family)
 
 
 def manifest_table(path, library=None, source_family=None):
-    """The sounds that a CSV file lists.
+    """The sounds that a CSV file lists, in its order.
 
     Parameters
     ----------
     path : path
-        A header row, then a sound a row. Columns: `path` (relative to the CSV file), and where they are known
-        `instrument`, `note_number` or `midi` or `note` (a MIDI number or a name such as A#4), `dynamics`,
-        `articulation` and `kind` (note, phrase or percussion). Words are read as in file names; what cannot be read is
-        no label. A label without a column is taken from the file's name.
+        A header, then a sound a row. Columns: `path` (relative to the CSV file) and, where known, `instrument`,
+        `note_number` or `midi` or `note` (a MIDI number, or a name such as A#4), `dynamics`, `articulation`, `kind`.
+        Words are read as in file names, and what cannot be read is no label; a label that has no column comes from the
+        file's name.
     library, source_family : str, optional
-        The name of the CSV file if not given, and the library.
+        The name of the CSV file, and the library, if not given.
 
     Returns
     -------
     pandas.DataFrame
-        As `folder_table`, in the order of the file.
-
-    Raises
-    ------
-    ValueError
-        No CSV file, no column `path`, a row without a path, or a path listed twice.
     """
     library = library or Path(path).stem
-    return _table(_rows(_read(path), Path(path).parent), library, source_family or library)
+    return _listed(_read(path), Path(path).parent, library, source_family or library)
 
 
 def _published(folder, name):
     """The metadata files called `name` in a folder and below, sorted."""
-    found = sorted(Path(folder).rglob(name))
-    if not found:
-        raise ValueError(f"expected the published file {name}, found none in {folder}: put it beside the sounds")
-    return found
+    if found := sorted(Path(os.path.abspath(folder)).rglob(name)):
+        return found
+    raise ValueError(f"expected the published file {name}, found none in {folder}: put it beside the sounds")
 
 
 def tinysol_table(folder, library="tinysol", source_family="tinysol"):
@@ -203,26 +191,22 @@ def tinysol_table(folder, library="tinysol", source_family="tinysol"):
     Returns
     -------
     pandas.DataFrame
-        As `folder_table`, in the order of the metadata.
-
-    Raises
-    ------
-    ValueError
-        No metadata file, or one that is none.
 
     Source
     ------
     Layout: doi.org/10.5281/zenodo.3685367; `Pitch ID` is MIDI.
     """
-    rows = [{"path": row["path"]} | {ours: row.get(theirs, "") for theirs, ours in TINYSOL.items()}
-            for row in _read(_published(folder, "TinySOL_metadata.csv")[0])]
+    rows = _read(_published(folder, "TinySOL_metadata.csv")[0])
+    rows = [{ours: row.get(theirs, "") for ours, theirs in TINYSOL.items()} for row in rows]
     roots = [Path(folder), *sorted(path for path in Path(folder).iterdir() if path.is_dir())]
     root = next((root for root in roots if any((root / row["path"]).exists() for row in rows)), folder)
-    return _table(_rows(rows, root), library, source_family)
+    return _listed(rows, root, library, source_family)
 
 
 def nsynth_table(folder, library="nsynth", source_family="nsynth"):
     """NSynth: one folder or several, each with `examples.json` and `audio/`.
+
+    Its families are labels only where they name one instrument (a mallet is none); its velocities are no dynamics.
 
     Parameters
     ----------
@@ -232,28 +216,20 @@ def nsynth_table(folder, library="nsynth", source_family="nsynth"):
     Returns
     -------
     pandas.DataFrame
-        As `folder_table`, in order of the names. Its families are instruments only where they name one: a keyboard or
-        a mallet is no instrument. Velocities are no dynamic markings.
-
-    Raises
-    ------
-    ValueError
-        No `examples.json`, or one that is none.
 
     Source
     ------
     Layout: magenta.tensorflow.org/datasets/nsynth; `pitch` is MIDI.
     """
-    root, rows = Path(os.path.abspath(folder)), []
-    for found in _published(root, "examples.json"):
+    rows = []
+    for found in _published(folder, "examples.json"):
         try:
-            notes = json.loads(found.read_text(encoding="utf-8"))
-            for name in sorted(notes):
-                family = "_".join(notes[name][f"instrument_{part}_str"] for part in ("family", "source"))
-                said = Labels(NSYNTH.get(family), parse_note(f"midi {notes[name]['pitch']}"))
+            for name, note in sorted(json.loads(found.read_text(encoding="utf-8")).items()):
+                said = Labels(NSYNTH.get(f"{note['instrument_family_str']}_{note['instrument_source_str']}"),
+                              parse_note(f"midi {note['pitch']}"))
                 path = found.parent / "audio" / f"{name}.wav"
-                rows.append((path.relative_to(root).as_posix(), str(path), said, ""))
-        except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{found}: expected notes with instrument_family_str, instrument_source_str and pitch, "
-                             f"found {type(error).__name__}: {error}: unpack it again") from None
+                rows.append((path.relative_to(os.path.abspath(folder)).as_posix(), str(path), said, ""))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"{found}: expected NSynth's table of notes, found {type(error).__name__}: {error}: "
+                             "unpack it again") from None
     return _table(rows, library, source_family)

@@ -1,0 +1,117 @@
+"""The benchmark on tiny settings: its names, its accuracy figures, its output. Nothing here looks at the clock."""
+
+import json
+import math
+from functools import partial
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from click.testing import CliRunner
+from test_cli import run as run_cli
+
+from dml_lib import benchmark, cli, train
+
+TINY = {
+    "cqt": dict(n_sounds=3, repeats=1),
+    "decode": dict(n_files=3),
+    "train": dict(steps=1, repeats=1),
+    "embed": dict(n_sounds=3, repeats=1),
+    "knn": dict(n_points=2000, n_queries=50, repeats=1),
+}
+NAMES = {
+    "cqt": {"cqt_ms_per_2s_sound", "cqt_speedup_vs_librosa", "cqt_log_correlation", "cqt_max_rel_error",
+            "cqt_log_correlation_worst", "cqt_sounds"},
+    "decode": {"decode_files_per_s", "decode_files"},
+    "train": {"train_windows_per_s", "train_speedup"},
+    "embed": {"embed_sounds_per_s", "embed_speedup"},
+    "knn": {"knn_queries_per_s_1m"},
+}
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    """All groups at sizes that take seconds, without the reader's own sounds."""
+    monkeypatch.delenv("DML_DATA", raising=False)
+    for name, sizes in TINY.items():
+        monkeypatch.setitem(benchmark.GROUPS, name, partial(benchmark.GROUPS[name], **sizes))
+
+
+def test_all_groups_give_their_names_finite_and_positive(tiny):
+    said, threads = [], torch.get_num_threads()
+    values = benchmark.run(threads=1, say=said.append)
+    assert set(values) == {"threads"}.union(*NAMES.values()) and len(said) == len(NAMES) == len(benchmark.GROUPS)
+    assert values["cqt_sounds"] == "3 rendered (timgm6mb)" and values["decode_files"] == "3 rendered (timgm6mb)"
+    numbers = [value for name, value in values.items() if not isinstance(value, str)]
+    assert all(type(value) in (int, float) and math.isfinite(value) and value > 0 for value in numbers)
+    assert values["cqt_log_correlation"] > 0.999 and values["cqt_max_rel_error"] < 0.01
+    assert torch.get_num_threads() == threads
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_group(tiny, name):
+    assert set(benchmark.run(name, say=lambda text: None)) == {"threads"} | NAMES[name]
+
+
+def test_recorded_files_are_used_and_bad_ones_are_not(tmp_path, monkeypatch):
+    time_s = np.arange(44100) / 44100
+    for folder, name in (("philharmonia/flute", "a.mp3"), ("generaluser_gs", "b.flac")):
+        (tmp_path / folder).mkdir(parents=True)
+        soundfile.write(tmp_path / folder / name, 0.5 * np.sin(2 * np.pi * 440 * time_s), 44100)
+    (tmp_path / "philharmonia" / "c.mp3").write_text("not a sound")
+    monkeypatch.setenv("DML_DATA", str(tmp_path))
+    sounds, origin = benchmark._sounds(64)
+    assert sounds.shape == (2, 32000) and origin.startswith("recorded")
+    assert np.abs(sounds[:, :15000]).max() > 0.4 and not sounds[:, 17000:].any()
+    assert benchmark.decode()["decode_files"] == "2 recorded (philharmonia)"
+
+
+def test_a_folder_without_usable_sounds_falls_back(tmp_path, monkeypatch):
+    (tmp_path / "philharmonia").mkdir()
+    (tmp_path / "philharmonia" / "c.mp3").write_text("not a sound")
+    monkeypatch.setenv("DML_DATA", str(tmp_path))
+    assert benchmark._sounds(2)[1] == "rendered (timgm6mb)"
+
+
+def test_a_wrong_constant_q_shows(tiny, monkeypatch):
+    forward = benchmark.features.ConstantQ.forward
+    monkeypatch.setattr(benchmark.features.ConstantQ, "forward", lambda self, y: forward(self, y.roll(800, dims=1)))
+    values = benchmark.run("cqt", say=lambda text: None)
+    assert values["cqt_max_rel_error"] > 0.01 and values["cqt_log_correlation"] < 0.999
+
+
+def test_a_wrong_embedding_is_refused(tiny, monkeypatch):
+    sequence = train.Embedder.sequence
+    monkeypatch.setattr(train.Embedder, "sequence", lambda self, x: sequence(self, x) * 1.001)
+    with pytest.raises(RuntimeError, match="differ by 1.0e-03, expected at most 1e-5"):
+        benchmark.run("embed", say=lambda text: None)
+
+
+def test_plain_network_is_the_network():
+    model = train.untrained(benchmark.CFG)
+    x = torch.rand(5, model.n_in, model.n_bins, generator=torch.Generator().manual_seed(0))
+    plain = benchmark._plain(model)
+    torch.testing.assert_close(plain(x), model(x))
+    assert sum(p.numel() for p in plain.parameters()) == 3_374_907
+
+
+def test_json_is_one_object_and_nothing_else(tiny):
+    done = CliRunner().invoke(cli.commands, ["benchmark", "--json", "--only", "knn", "--threads", "1"])
+    assert done.exit_code == 0 and "measuring knn" in done.stderr
+    values = json.loads(done.stdout)
+    assert set(values) == {"threads", "knn_queries_per_s_1m"} and done.stdout.count("\n") == 1
+
+
+def test_table_without_json(tiny):
+    done = CliRunner().invoke(cli.commands, ["benchmark", "--only", "decode"])
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["threads", "decode_files_per_s", "decode_files"]
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (("--only", "cqtt"), "unknown benchmark 'cqtt': expected one of cqt, decode, train, embed, knn. Did you mean"),
+    (("--threads", "0"), "Invalid value for '--threads'"),
+])
+def test_mistakes_end_with_2_and_a_sentence(arguments, words):
+    done = run_cli("benchmark", *arguments)
+    assert done.returncode == 2 and words in done.stderr and "Traceback" not in done.stderr and not done.stdout
