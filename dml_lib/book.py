@@ -129,7 +129,10 @@ def build(profile, seed=0, run_dir="", output=paths.ROOT, say=print):
     """
     cfg, run = Config.preset(profile, seed=seed), paths.Run(profile, run_dir)
     for source in cfg.sources:
-        say(f"sounds: {source} at {catalog.fetch(source)}")
+        try:
+            say(f"sounds: {source} at {catalog.fetch(source)}")
+        except catalog.SourceMissing as error:
+            raise catalog.SourceMissing(f"{error} Or take the profile fast, whose sounds come with the installation.") from None
     chapters = run.book / "chapters"
     shutil.rmtree(run.book, ignore_errors=True)
     chapters.mkdir(parents=True)

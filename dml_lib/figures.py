@@ -208,7 +208,7 @@ def confusion(shares, names, title):
 
 def _scene():
     axis = {"showticklabels": False, "title": "", "showbackground": True, "backgroundcolor": SCENE, "gridcolor": "#c9d4de", "zerolinecolor": "#c9d4de", "showspikes": False}
-    return {"xaxis": axis, "yaxis": axis, "zaxis": axis, "aspectmode": "data", "camera": {"eye": {"x": 1.5, "y": 1.2, "z": 0.8}}}
+    return {"xaxis": axis, "yaxis": axis, "zaxis": axis, "aspectmode": "data", "camera": {"eye": {"x": 1.6, "y": 1.3, "z": 0.8}, "center": {"x": 0, "y": 0, "z": -0.12}}}
 
 
 def _labels(table):

@@ -40,3 +40,17 @@ def test_fetch_of_what_is_here_names_the_file():
 def test_mistakes_end_with_2_and_a_sentence(arguments, words):
     done = run(*arguments)
     assert done.returncode == 2 and words in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_missing_soundfont_ends_with_2_and_says_how_to_go_on(tmp_path):
+    (tmp_path / "apt-get").write_text("#!/bin/sh\necho 'E: no network' >&2\nexit 100\n")
+    (tmp_path / "apt-get").chmod(0o755)
+    program = (
+        "import pathlib, sys; from dml_lib import cli, paths; from dml_lib.sounds import catalog;"
+        f"paths.DATA = pathlib.Path({str(tmp_path)!r}) / 'data'; catalog.SYSTEM_FOLDERS = ();"
+        "sys.argv = ['dml_lib', 'book']; cli.main()"
+    )
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env={**os.environ, "PATH": path, "DML_DATA": ""})
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert "fluidr3" in done.stderr and "fluid-soundfont-gm" in done.stderr and "profile fast" in done.stderr
