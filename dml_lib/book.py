@@ -137,7 +137,6 @@ def build(profile, seed=0, run_dir="", output=paths.ROOT, say=print):
     shutil.rmtree(run.book, ignore_errors=True)
     chapters.mkdir(parents=True)
     os.environ["DML_BOOK"] = "1"  # chapters then draw for a page without a kernel
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that wait do not take a busy machine's cores
     began = time.monotonic()
     for chapter, copy, extra in jobs():
         since = time.monotonic()
