@@ -243,7 +243,7 @@ def figure_1(frames, notes, paths):
         fig.add_scatter3d(x=path[:, 0], y=path[:, 1], z=path[:, 2], mode="lines", name=slug, line={"color": color, "width": 6}, legendgroup=slug)
         marks = np.stack([path[0], np.median(path, axis=0), path[-1]])
         fig.add_scatter3d(
-            x=marks[:, 0], y=marks[:, 1], z=marks[:, 2], mode="text", text=["●", "⬟", "▲"], legendgroup=slug, showlegend=False,
+            x=marks[:, 0], y=marks[:, 1], z=marks[:, 2], mode="text", text=["●", "⬟", "▲"], textposition="middle center", legendgroup=slug, showlegend=False,
             textfont={"color": color, "size": 20}, hovertext=[f"{slug}: start", f"{slug}: median", f"{slug}: end"], hoverinfo="text",
         )
     alt = f"Three-dimensional cloud of sound frames, black low to white high, with the paths of {', '.join(paths)} from start circle to end triangle"
