@@ -81,7 +81,7 @@ class Config:
     # our recipe
     ours_iterations: int = 750
     ours_windows: int = 96
-    ours_learning_rate: float = 2e-3
+    ours_learning_rate: float = 1e-3
     weight_decay: float = 0.01
 
     # evaluation
