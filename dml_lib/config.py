@@ -133,8 +133,8 @@ PRESETS = {
         sounds_per_instrument=40, paper_iterations=20, ours_iterations=100, validations=2, judge_sounds=120, eval_frames=5_000,
     ),
     "standard": dict(
-        sources=("timgm6mb", "fluidr3"), recordings=("generaluser_gs", "philharmonia"), sounds_per_instrument=200, note_step=1,
-        paper_iterations=250,
+        sources=("timgm6mb", "fluidr3"), recordings=("generaluser_gs", "philharmonia"), recordings_each=800,
+        sounds_per_instrument=160, note_step=1, paper_iterations=150, ours_iterations=600, judge_sounds=240,
     ),
     "paper": dict(
         sources=("timgm6mb", "fluidr3", "musescore_general", "csound_gm"), recordings=("generaluser_gs", "philharmonia"),
