@@ -280,7 +280,7 @@ def cloud(points, table):
     ]
     alt = f"Three-dimensional cloud of {len(points)} sounds, colored by instrument or pitch"
     fig = _finish(fig, alt, 620, scene=_scene(), legend={"itemsizing": "constant", "font": {"size": 11}})
-    return fig.update_layout(updatemenus=[{"buttons": buttons, "x": 0.0, "xanchor": "left", "y": 1.08, "font": {"color": "#202020"}}], margin={"l": 0, "r": 0, "b": 0})
+    return fig.update_layout(updatemenus=[{"buttons": buttons, "x": 0.0, "xanchor": "left", "y": 1.08, "font": {"color": "#202020"}, "bgcolor": "#e8edf2"}], margin={"l": 0, "r": 0, "b": 0})
 
 
 def phases(paths, cfg):
