@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -37,15 +38,20 @@ def jobs():
 def tidy(notebook, title=None):
     """Make an executed notebook fit for readers.
 
-    Removes progress bars, and the paths and times that papermill leaves; hides the cell that it injects; adds `title`
-    to the first heading, so that copies of a template can be told apart.
+    Removes progress bars, and the paths and times that papermill leaves; moves the values that it injects into the
+    parameters cell, so that the page shows those of its run; adds `title` to the first heading, so that copies of a
+    template can be told apart.
     """
     notebook.metadata.pop("papermill", None)
+    tagged = {tag: cell for cell in notebook.cells for tag in cell.metadata.get("tags", [])}
+    if injected := tagged.get("injected-parameters"):
+        for line in injected.source.splitlines():
+            name = re.escape(line.partition(" = ")[0])
+            tagged["parameters"].source = re.sub(rf"(?m)^{name} = .*$", lambda _: line, tagged["parameters"].source)
+        notebook.cells.remove(injected)
     for cell in notebook.cells:
         cell.metadata.pop("papermill", None)
         cell.metadata.pop("execution", None)
-        if "injected-parameters" in cell.metadata.get("tags", []):
-            cell.metadata["tags"].append("remove-cell")
         if cell.cell_type == "code":
             cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr"]
         elif title and cell.source.startswith("# "):

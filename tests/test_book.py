@@ -87,6 +87,16 @@ def test_executed_copies_hold_no_progress_bars_and_no_machine_paths(built_book):
         assert str(paths.ROOT) not in text, name
 
 
+def test_pages_show_the_parameters_of_their_run(built_book):
+    _, run = built_book
+    for _, name, extra in book.jobs():
+        cells = nbformat.read(run.book / "chapters" / f"{name}.ipynb", as_version=4).cells
+        tags = [cell.metadata.get("tags", []) for cell in cells]
+        shown = cells[tags.index(["parameters"])].source.splitlines()
+        assert ["injected-parameters"] not in tags and 'run_dir = "_run/test/run"' in shown and 'profile = "fast"' in shown
+        assert all(f'{key} = "{value}"' in shown for key, value in extra.items())
+
+
 def test_template_copies_differ_in_title(built_book):
     html, _ = built_book
     titles = {re.search(r"<title>(.*?)</title>", (html / "chapters" / f"03_train_{s}.html").read_text(), re.S)[1] for s in config.SCHEMES}
