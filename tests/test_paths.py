@@ -1,0 +1,38 @@
+"""Every path of a run lies in its folder, and the reader's own data are found or not."""
+
+import pytest
+
+from dml_lib import paths
+
+
+def test_a_run_is_named_by_its_profile():
+    run = paths.Run("fast")
+    assert run.root == paths.ROOT / "_run" / "fast" and (paths.ROOT / "dml_lib").is_dir()
+    assert run.root != paths.Run("standard").root
+
+
+def test_a_folder_is_taken_from_the_repository_or_as_it_is(tmp_path):
+    assert paths.Run("fast", "some/run").root == paths.ROOT / "some" / "run"
+    assert paths.Run("fast", str(tmp_path)).root == tmp_path
+
+
+def test_files_of_a_run_are_distinct_and_inside_it(tmp_path):
+    run = paths.Run("fast", str(tmp_path))
+    files = [run.store, run.book, run.result("evaluate"), run.result("sonify")]
+    files += [f(s, r) for f in (run.weights, run.embedding) for s in ("pitch", "instrument") for r in ("ours", "paper")]
+    assert len(set(files)) == len(files) and all(tmp_path in f.parents for f in files)
+    assert run.result("evaluate").name == "evaluate.json"
+
+
+def test_user_data_is_a_folder_that_exists_or_none(tmp_path, monkeypatch):
+    monkeypatch.setenv("DML_DATA", str(tmp_path))
+    assert paths.user_data() == tmp_path
+    monkeypatch.setenv("DML_DATA", str(tmp_path / "absent"))
+    assert paths.user_data() is None
+    monkeypatch.delenv("DML_DATA")
+    assert paths.user_data() is None
+
+
+def test_a_run_cannot_be_changed():
+    with pytest.raises(AttributeError):
+        paths.Run("fast").profile = "paper"
