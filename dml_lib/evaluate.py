@@ -17,9 +17,8 @@ import numpy as np
 import pandas as pd
 from scipy.spatial import cKDTree
 
-from . import embed
 from .config import check_name
-from .dataset import FRACTIONS, SPLITS
+from .splits import FRACTIONS, SPLITS
 
 KS = (1, 5, 9, 15, 21, 35, 51, 75, 101)
 COLUMNS = {"instrument": "instrument", "pitch": "note_number"}  # label: column of the table of sounds
@@ -291,34 +290,3 @@ def confusion_of(points, dataset, label, split="random"):
 def neighbor_distance(points):
     """Median distance from a point to its nearest other point: the unit in which lengths in a space are given."""
     return float(np.median(cKDTree(points).query(points, k=2)[0][:, 1]))
-
-
-class Judge:
-    """Validation accuracy of a network, quickly: frames of a few validation sounds against a few training sounds.
-
-    Parameters
-    ----------
-    dataset : Dataset
-    cfg : Config
-        `judge_sounds`, of which a third are validation sounds.
-    label : str
-        `instrument` or `pitch`.
-    k : int
-    """
-
-    def __init__(self, dataset, cfg, label, k=15):
-        rows, y, _ = labeled_sounds(dataset, label)
-        rng = np.random.default_rng([cfg.seed, 6])
-        share = {0: cfg.judge_sounds * 2 // 3, 1: cfg.judge_sounds // 3}
-        chosen = {i: np.sort(rng.choice(rows[i], min(n, len(rows[i])), replace=False)) for i, n in share.items()}
-        mask = np.isin(np.arange(len(dataset)), np.concatenate(list(chosen.values())))
-        self.dataset, self.cfg, self.k = dataset.subset(mask), cfg, k
-        sound = self.dataset.sound_of_frame()
-        self.y = y[mask][sound]
-        self.train = np.isin(np.flatnonzero(mask), chosen[0])[sound]
-
-    def __call__(self, model):
-        """Share of validation frames whose k nearest training frames vote for the right label."""
-        z = embed.embed_frames(model, self.dataset, self.cfg)
-        predicted = knn_predict(z[self.train], self.y[self.train], z[~self.train], (self.k,))[0]
-        return float((predicted == self.y[~self.train]).mean())

@@ -12,7 +12,8 @@ from playwright.sync_api import sync_playwright
 
 from dml_lib import book, paths
 from dml_lib.config import Config
-from dml_lib.dataset import Dataset, random_split
+from dml_lib.dataset import Dataset
+from dml_lib.splits import random_split
 
 
 @pytest.fixture

@@ -1,13 +1,11 @@
-"""Windows, audible frames, subsets and the random split."""
+"""Windows, audible frames, subsets, and a dataset built from sounds."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from dml_lib import dataset as datasets
 from dml_lib import paths
 from dml_lib.config import Config
-from dml_lib.dataset import SPLITS, Dataset, build, exemplar, random_split
+from dml_lib.dataset import Dataset, build, exemplar
 from dml_lib.sounds import catalog
 
 
@@ -80,32 +78,6 @@ def test_subset_of_everything_and_of_nothing(dataset):
     assert len(dataset.subset(np.zeros(40, bool))) == 0
 
 
-@pytest.mark.parametrize("n, sizes", [(20, (12, 3, 5)), (100, (60, 15, 25)), (1000, (600, 150, 250)), (120_000, (72_000, 18_000, 30_000))])
-def test_random_split_sizes_are_exact(n, sizes):
-    split = random_split(n, seed=0)
-    assert split.shape == (n,)
-    assert tuple((split == name).sum() for name in ("train", "valid", "test")) == sizes
-
-
-@pytest.mark.parametrize("n", [1, 2, 3, 7, 39])
-def test_random_split_of_other_sizes_is_within_one(n):
-    split = random_split(n, seed=1)
-    assert set(split) <= {"train", "valid", "test"}
-    for name, share in (("train", 0.6), ("valid", 0.15), ("test", 0.25)):
-        assert abs((split == name).sum() - share * n) < 1
-
-
-def test_random_split_follows_its_seed():
-    assert (random_split(200, 5) == random_split(200, 5)).all()
-    assert (random_split(200, 5) != random_split(200, 6)).any()
-    assert len(set(random_split(200, 5)[:100])) == 3  # by chance, not in order
-    assert (np.mean([random_split(20, s) == "train" for s in range(600)], axis=0).round(1) == 0.6).all()
-
-
-def test_every_split_but_the_random_one_has_a_reason_for_not_running():
-    assert {"random", *datasets.not_run(pd.DataFrame({"random": []}))} == set(SPLITS)
-
-
 def test_exemplar_is_a_long_sound_at_the_nearest_note(dataset):
     table = dataset.table.assign(seconds=np.arange(40) / 10, articulation="normal")
     assert exemplar(table, "flute") == 21  # note 60 has rows 1 and 21
@@ -146,64 +118,6 @@ def test_build_without_a_source_says_how_to_get_it(tmp_path, monkeypatch):
     cfg = Config(sources=("fluidr3",), sounds_per_instrument=1)
     with pytest.raises(catalog.SourceMissing, match="fluidr3.*fluid-soundfont-gm"):
         build(cfg, paths.Run("fast", str(tmp_path)), progress=False)
-
-
-def many_sources(n=300):
-    """A table of three rendered families, a bank of unheard notes, and recordings with phrases among them."""
-    rng = np.random.default_rng(0)
-    rendered = pd.DataFrame({"source_family": rng.choice(["timgm", "fluid", "third"], n), "recorded": False, "kind": "note"})
-    bank = pd.DataFrame({"source_family": ["generaluser"] * 20, "recorded": True, "kind": "note"})
-    real = pd.DataFrame({"source_family": ["philharmonia"] * 30, "recorded": True, "kind": ["note"] * 25 + ["phrase"] * 5})
-    return pd.concat([rendered, bank, real], ignore_index=True)
-
-
-@pytest.mark.parametrize("family", ["timgm", "fluid", "third", "generaluser", "philharmonia"])
-def test_no_source_family_crosses_a_held_out_split(family):
-    table = many_sources()
-    split = datasets.family_split(table, family, seed=1)
-    parts = {name: set(table["source_family"][split == name]) for name in ("train", "valid", "test")}
-    assert parts["test"] == {family} and len(parts["train"]) >= 1 and len(parts["valid"]) == 1
-    assert not parts["train"] & parts["test"] and not parts["valid"] & parts["test"] and not parts["train"] & parts["valid"]
-    assert not table["recorded"][np.isin(split, ["train", "valid"])].any()
-
-
-def test_family_split_of_two_families_validates_on_a_fifth():
-    table = many_sources()
-    table = table[table["source_family"].isin(["timgm", "fluid"])].reset_index(drop=True)
-    split = datasets.family_split(table, "fluid", seed=1)
-    n = (table["source_family"] == "timgm").sum()
-    assert (split == "valid").sum() == n // 5 and (split == "train").sum() == n - n // 5
-
-
-def test_family_split_needs_something_to_train_on():
-    table = many_sources()
-    with pytest.raises(ValueError, match="expected a rendered source family beside 'timgm'"):
-        datasets.family_split(table[table["source_family"].isin(["timgm", "philharmonia"])], "timgm", 0)
-    with pytest.raises(ValueError, match="unknown source family 'fluids'"):
-        datasets.family_split(table, "fluids", 0)
-
-
-def test_protocols_never_train_on_a_recording_or_test_on_a_phrase():
-    table = many_sources()
-    found = datasets.protocols(table, seed=2)
-    assert list(found) == ["random", "held_out", "real"]
-    for split in found.values():
-        assert not table["recorded"][np.isin(split, ["train", "valid"])].any()
-        assert np.array_equal(split == "train", found["random"] == "train")
-    assert set(table["source_family"][found["held_out"] == "test"]) == {"generaluser"}
-    assert set(table["source_family"][found["real"] == "test"]) == {"philharmonia"} and (found["real"] == "test").sum() == 25
-    assert not table["recorded"][found["random"] == "test"].any()
-
-
-def test_a_family_that_was_rendered_is_no_held_out_test():
-    table = many_sources()
-    table.loc[:5, "source_family"] = "generaluser"
-    assert "held_out" not in datasets.protocols(table, seed=2)
-
-
-def test_not_run_names_what_is_missing_and_how_to_get_it():
-    reasons = datasets.not_run(pd.DataFrame({"random": [], "held_out": []}))
-    assert list(reasons) == ["real"] and "fetch philharmonia" in reasons["real"]
 
 
 def test_leveled_brings_every_peak_to_one_level_and_nothing_else(dataset):

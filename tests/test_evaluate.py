@@ -2,14 +2,12 @@
 
 import numpy as np
 import pytest
-import torch
 from sklearn.neighbors import KNeighborsClassifier
 
 from dml_lib.evaluate import (
-    KS, Judge, confusion, confusion_of, evaluate, frame_sample, knn_accuracy, knn_predict, labeled_sounds,
+    KS, confusion, confusion_of, evaluate, frame_sample, knn_accuracy, knn_predict, labeled_sounds,
     neighbor_distance, neighbors, report, retrieval, summary, validate,
 )
-from dml_lib.model import Embedder
 
 
 def clouds(n, n_classes=4, spread=0.01, seed=0):
@@ -308,24 +306,6 @@ def test_confusion_of_a_perfect_space(labeled):
 
 def test_neighbor_distance():
     assert neighbor_distance(np.array([[0.0], [1.0], [3.0], [7.0], [7.5]])) == 1.0
-
-
-def test_judge(make_dataset, cfg):
-    dataset, cfg = make_dataset(60, easy=True), cfg.with_(judge_sounds=30)
-    judge = Judge(dataset, cfg, "instrument")
-    split = dataset.table.set_index("sound_id")["random"]
-    used = split[judge.dataset.table["sound_id"]]
-    assert used.value_counts().to_dict() == {"train": 20, "valid": 9}  # there are but nine to judge by
-    assert (judge.train == (used.to_numpy() == "train")[judge.dataset.sound_of_frame()]).all()
-    model = Embedder(cfg.n_in, cfg.n_bins, cfg.size, cfg.n_dims, cfg.seed)
-    with torch.no_grad():
-        for p in model.parameters():
-            p.mul_(5)
-    accuracy = judge(model.eval())
-    assert 0.6 < accuracy <= 1  # the bands are plain even to random weights
-    assert accuracy == judge(model) == Judge(dataset, cfg, "instrument")(model)
-    judge.y[:] = np.random.default_rng(0).permutation(judge.y)
-    assert judge(model) < 0.5
 
 
 def test_neighbors_tied_at_the_edge_come_by_index():

@@ -1,0 +1,25 @@
+"""The quick opinion of a network."""
+
+import numpy as np
+import torch
+
+from dml_lib.judge import Judge
+from dml_lib.model import Embedder
+
+
+def test_judge(make_dataset, cfg):
+    dataset, cfg = make_dataset(60, easy=True), cfg.with_(judge_sounds=30)
+    judge = Judge(dataset, cfg, "instrument")
+    split = dataset.table.set_index("sound_id")["random"]
+    used = split[judge.dataset.table["sound_id"]]
+    assert used.value_counts().to_dict() == {"train": 20, "valid": 9}  # there are but nine to judge by
+    assert (judge.train == (used.to_numpy() == "train")[judge.dataset.sound_of_frame()]).all()
+    model = Embedder(cfg.n_in, cfg.n_bins, cfg.size, cfg.n_dims, cfg.seed)
+    with torch.no_grad():
+        for p in model.parameters():
+            p.mul_(5)
+    accuracy = judge(model.eval())
+    assert 0.6 < accuracy <= 1  # the bands are plain even to random weights
+    assert accuracy == judge(model) == Judge(dataset, cfg, "instrument")(model)
+    judge.y[:] = np.random.default_rng(0).permutation(judge.y)
+    assert judge(model) < 0.5
