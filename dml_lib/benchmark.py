@@ -27,7 +27,7 @@ from .config import Config, check_name
 from .dataset import Dataset
 from .features import log_compress
 from .sounds import catalog, soundfont
-from .sounds.decode import decode_many
+from .sounds.decode import decode_many, resample
 
 CFG = Config()
 SECONDS = 2  # of each sound that is analyzed or embedded
@@ -70,7 +70,7 @@ def _sounds(n):
     sounds = [samples for _, samples, _ in decode_many(files, CFG.sr) if samples is not None]
     origin = "recorded (philharmonia, generaluser_gs)"
     if not sounds:
-        sounds, origin = [features.resample(y, soundfont.SR, CFG.sr) for y in _rendered(n)], "rendered (timgm6mb)"
+        sounds, origin = [resample(y, soundfont.SR, CFG.sr) for y in _rendered(n)], "rendered (timgm6mb)"
     return np.stack([librosa.util.fix_length(y, size=SECONDS * CFG.sr) for y in sounds]), origin
 
 

@@ -15,7 +15,7 @@ import plotly
 
 from . import paths
 from .config import SCHEMES, Config
-from .sounds import catalog
+from .sounds import sources
 
 CHAPTERS = ("01_sounds", "02_method", "03_train", "04_evaluate", "05_explore", "06_sonify")
 TEMPLATE = "03_train"  # run once a scheme
@@ -129,16 +129,16 @@ def build(profile, seed=0, run_dir="", output=paths.ROOT, say=print):
     ------
     ValueError
         Unknown profile.
-    catalog.SourceMissing
+    sources.SourceMissing
         A soundfont is missing and cannot be fetched.
     BookFailed
     """
     cfg, run = Config.preset(profile, seed=seed), paths.Run(profile, run_dir)
     for source in cfg.sources:
         try:
-            say(f"sounds: {source} at {catalog.fetch(source)}")
-        except catalog.SourceMissing as error:
-            raise catalog.SourceMissing(f"{error} Or take the profile fast, whose sounds come with the installation.") from None
+            say(f"sounds: {source} at {sources.fetch(source)}")
+        except sources.SourceMissing as error:
+            raise sources.SourceMissing(f"{error} Or take the profile fast, whose sounds come with the installation.") from None
     chapters = run.book / "chapters"
     shutil.rmtree(run.book, ignore_errors=True)
     chapters.mkdir(parents=True)

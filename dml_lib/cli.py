@@ -39,18 +39,18 @@ def book(profile, seed, run_dir, output):
 @commands.command()
 def sources():
     """List the sources of sound: found or not, where, size, licence, how to get them."""
-    from .sounds import catalog
+    from .sounds.sources import status
 
-    click.echo(catalog.status().to_string(index=False))
+    click.echo(status().to_string(index=False))
 
 
 @commands.command()
 @click.argument("name")
 def fetch(name):
     """Get a source of sound into data/."""
-    from .sounds import catalog
+    from .sounds import sources
 
-    click.echo(catalog.fetch(name))
+    click.echo(sources.fetch(name))
 
 
 @commands.command()
@@ -71,7 +71,7 @@ def benchmark(as_json, only, threads):
 def main():
     """Run a command; a user's mistake ends with one sentence, never with a traceback."""
     from .paths import Damaged
-    from .sounds.catalog import SourceMissing
+    from .sounds.sources import SourceMissing
 
     try:
         sys.exit(commands.main(standalone_mode=False) or 0)

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from . import features
 from .config import check_name
-from .sounds import catalog, decode, soundfont
+from .sounds import catalog, decode, soundfont, sources
 from .splits import protocols
 from .store import FeatureStore, digest
 
@@ -146,7 +146,7 @@ def _analyze(rows, cfg):
             if isinstance(row.get("path"), str):
                 sounds.append(decode.decode(row["path"], cfg.sr)[0])
             else:
-                sounds.append(features.resample(*catalog.audio(row), cfg.sr))
+                sounds.append(decode.resample(*catalog.audio(row), cfg.sr))
             reasons.append("")
         except (soundfont.RenderError, decode.DecodeError) as error:
             reasons.append(str(error))
@@ -215,12 +215,12 @@ def build(cfg, run, progress=True):
 
     Raises
     ------
-    catalog.SourceMissing
+    sources.SourceMissing
         A source to render is not on this machine.
     """
     tables, rng = [catalog.table(cfg).assign(kind="note")], np.random.default_rng([cfg.seed, 8])
     for name in cfg.recordings:
-        if catalog.kind(name) == "recordings" and catalog.find(name):
+        if sources.kind(name) == "recordings" and sources.find(name):
             table = catalog.recordings(name)
             notes = table[(table["kind"] == "note") & table["note_number"].notna() & (table["reason"] == "")]
             chosen = rng.choice(len(notes), min(cfg.recordings_each, len(notes)), replace=False)

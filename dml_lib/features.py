@@ -15,7 +15,6 @@ from collections.abc import Sequence
 import librosa
 import numpy as np
 import scipy.signal
-import soxr
 import torch
 import torch.nn.functional as F
 
@@ -278,30 +277,13 @@ def cqt_reference(y: np.ndarray, sr: int = 16000, hop_length: int = 800, fmin: f
 
 
 def log_compress(X, gain: float = 50.0):
-    """Compress linear magnitudes: log(1 + gain X).
-
-    Parameters
-    ----------
-    X : np.ndarray or torch.Tensor, any shape, float
-        Linear magnitudes, full scale `FULL_SCALE`.
-    gain : float
-        Factor before the logarithm.
-
-    Returns
-    -------
-    np.ndarray or torch.Tensor, shape and dtype of `X`
-        Compressed magnitudes.
+    """Compress linear magnitudes, an array or tensor of any shape: log(1 + gain X).
 
     Source
     ------
     The paper's front end: gain 50.
     """
     return torch.log1p(gain * X) if isinstance(X, torch.Tensor) else np.log1p(gain * X)
-
-
-def resample(y: np.ndarray, sr: int, target: int) -> np.ndarray:
-    """Bring mono samples from `sr` to `target` Hz, float32."""
-    return soxr.resample(y, sr, target).astype(np.float32)
 
 
 def _checked(y: np.ndarray, name: str) -> np.ndarray:

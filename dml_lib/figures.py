@@ -1,76 +1,17 @@
-"""Figures, returned and never shown: one palette, one look, a text for those who cannot see them.
-
-Hue tells the family of an instrument, lightness and marker the member, so that no reader depends on color alone.
-Backgrounds are transparent and text is mid-gray: readable on the light and on the dark theme of the book.
-"""
-
-import html
-import os
+"""Figures, returned and never shown, each with a text for those who cannot see it; `style` gives them one look."""
 
 import numpy as np
 import plotly.graph_objects as go
-import plotly.io as pio
 import torch
-from plotly.io.base_renderers import MimetypeRenderer
 from plotly.subplots import make_subplots
 
 from . import loss as losses
 from .features import log_compress
-from .sounds.instruments import FAMILIES, INSTRUMENTS
+from .sounds.instruments import INSTRUMENTS
+from .style import COLORS, HUES, MARKERS, finish, scene
 
-HUES = ("#d55e00", "#0072b2", "#e69f00", "#56b4e9", "#009e73", "#cc79a7", "#999999")  # Okabe and Ito, safe for the color-blind
-SYMBOLS = ("circle", "diamond", "square", "cross")
 FIGURE_1 = {"trumpet": "#1f4fff", "trombone": "#0a8f2a", "tenor-sax": "#e01010", "clarinet": "#e000e0"}  # the paper's colors
-TEXT, GRID, SCENE = "#808080", "rgba(128,128,128,0.3)", "#a9b8c6"  # on the scene's blue-gray both black and white points show
 PITCH_SCALE = "Viridis"
-
-
-def _lighter(color, amount):
-    """Mix a hex color with white (amount > 0) or black (amount < 0)."""
-    rgb = np.array([int(color[i:i + 2], 16) for i in (1, 3, 5)])
-    target = 255 if amount > 0 else 0
-    return "#%02x%02x%02x" % tuple(np.rint(rgb + (target - rgb) * abs(amount)).astype(int))
-
-
-def _style(inst):
-    members = [i.slug for i in INSTRUMENTS.values() if i.family == inst.family]
-    place = members.index(inst.slug)
-    return _lighter(HUES[FAMILIES.index(inst.family)], (-0.35, 0.0, 0.3, 0.55)[place]), SYMBOLS[place]
-
-
-COLORS = {inst.slug: _style(inst)[0] for inst in INSTRUMENTS.values()}
-MARKERS = {inst.slug: _style(inst)[1] for inst in INSTRUMENTS.values()}
-
-
-class BookRenderer(MimetypeRenderer):
-    """Plotly figures for the offline book: the page loads one shared copy of plotly.js, before its first figure."""
-
-    first = True
-
-    def to_mimebundle(self, fig_dict):
-        figure = go.Figure(fig_dict)
-        script = "../plotly.min.js" if self.first else False
-        self.first = False
-        body = pio.to_html(figure, full_html=False, include_plotlyjs=script, include_mathjax=False, config={"displaylogo": False, "responsive": True})
-        alt = html.escape((figure.layout.meta or {}).get("alt", ""), quote=True)
-        return {"text/html": f'<div role="img" aria-label="{alt}">{body}</div>'}
-
-
-pio.renderers["book"] = BookRenderer()
-if os.environ.get("DML_BOOK"):  # set while the book is built; a live Jupyter keeps its own renderer
-    pio.renderers.default = "book"
-
-
-def _finish(fig, alt, height, title=None, **layout):
-    """The house style."""
-    fig.update_layout(
-        template="none", height=height, title=title, meta={"alt": alt}, font={"color": TEXT, "size": 13},
-        paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)",
-        margin={"l": 70, "r": 20, "t": 50 if title else 25, "b": 55}, **layout,
-    )
-    fig.update_xaxes(gridcolor=GRID, zerolinecolor=GRID, automargin=True)
-    fig.update_yaxes(gridcolor=GRID, zerolinecolor=GRID, automargin=True)
-    return fig
 
 
 def cqt_grid(pictures, cfg, columns=4):
@@ -110,7 +51,7 @@ def cqt_grid(pictures, cfg, columns=4):
     fig.update_yaxes(title_text="Hz", col=1)
     fig.update_xaxes(title_text="s", row=rows)
     alt = "Constant-Q pictures, time across and frequency up, brighter is louder: " + ", ".join(pictures)
-    return _finish(
+    return finish(
         fig, alt, 80 + 230 * rows,
         coloraxis={"colorscale": "Magma", "cmin": 0, "cmax": top, "colorbar": {"title": f"log(1 + {cfg.gain:.0f} X)"}},
     )
@@ -133,7 +74,7 @@ def coverage(table):
         hovertemplate="%{y}, note %{x}: %{z} sounds<extra></extra>",
     ))
     fig.update_xaxes(title="MIDI note number")
-    return _finish(fig, f"Map of how many sounds each of {len(names)} instruments has at each note number", 560)
+    return finish(fig, f"Map of how many sounds each of {len(names)} instruments has at each note number", 560)
 
 
 def partition(table, part):
@@ -152,7 +93,7 @@ def partition(table, part):
     fig.update_yaxes(tickvals=list(height.values()), ticktext=list(height))
     fig.update_xaxes(title="MIDI note number")
     alt = f"Sounds by note and instrument: {len(part.positive)} positive ones for {part.key}, all others negative"
-    return _finish(fig, alt, 560, legend={"orientation": "h", "y": 1.06})
+    return finish(fig, alt, 560, legend={"orientation": "h", "y": 1.06})
 
 
 def loss_curves(cfg):
@@ -167,7 +108,7 @@ def loss_curves(cfg):
         fig.add_scatter(x=d.numpy(), y=cost.numpy(), name=name, line={"color": color, "dash": dash})
     fig.update_xaxes(title="distance")
     fig.update_yaxes(title="cost")
-    return _finish(fig, "Cost against distance: rising for a positive pair, falling to zero at the margin for a negative pair", 320)
+    return finish(fig, "Cost against distance: rising for a positive pair, falling to zero at the margin for a negative pair", 320)
 
 
 def training_curves(histories):
@@ -192,7 +133,7 @@ def training_curves(histories):
     fig.update_xaxes(title="iteration", col=2)
     fig.update_xaxes(title="s", col=3)
     alt = f"Loss and validation accuracy during training, recipes {' and '.join(histories)}"
-    return _finish(fig, alt, 360, legend={"orientation": "h", "y": 1.25})
+    return finish(fig, alt, 360, legend={"orientation": "h", "y": 1.25})
 
 
 def confusion(shares, names, title):
@@ -203,12 +144,7 @@ def confusion(shares, names, title):
     ))
     fig.update_yaxes(autorange="reversed", title="true", type="category")
     fig.update_xaxes(title="nearest neighbors say", type="category", tickangle=-60)
-    return _finish(fig, f"{title}: share of each true class (rows) given each label (columns)", 640, title)
-
-
-def _scene():
-    axis = {"showticklabels": False, "title": "", "showbackground": True, "backgroundcolor": SCENE, "gridcolor": "#c9d4de", "zerolinecolor": "#c9d4de", "showspikes": False}
-    return {"xaxis": axis, "yaxis": axis, "zaxis": axis, "aspectmode": "data", "camera": {"eye": {"x": 1.6, "y": 1.3, "z": 0.8}, "center": {"x": 0, "y": 0, "z": -0.12}}}
+    return finish(fig, f"{title}: share of each true class (rows) given each label (columns)", 640, title)
 
 
 def _labels(table):
@@ -247,7 +183,7 @@ def figure_1(frames, notes, paths):
             textfont={"color": color, "size": 20}, hovertext=[f"{slug}: start", f"{slug}: median", f"{slug}: end"], hoverinfo="text",
         )
     alt = f"Three-dimensional cloud of sound frames, black low to white high, with the paths of {', '.join(paths)} from start circle to end triangle"
-    return _finish(fig, alt, 620, scene=_scene(), legend={"orientation": "h", "y": 1.05}).update_layout(margin={"l": 0, "r": 0, "b": 0})
+    return finish(fig, alt, 620, scene=scene(), legend={"orientation": "h", "y": 1.05}).update_layout(margin={"l": 0, "r": 0, "b": 0})
 
 
 def cloud(points, table):
@@ -279,7 +215,7 @@ def cloud(points, table):
         {"label": "color by pitch", "method": "restyle", "args": [{"visible": [False] * n + [True]}]},
     ]
     alt = f"Three-dimensional cloud of {len(points)} sounds, colored by instrument or pitch"
-    fig = _finish(fig, alt, 620, scene=_scene(), legend={"itemsizing": "constant", "font": {"size": 11}})
+    fig = finish(fig, alt, 620, scene=scene(), legend={"itemsizing": "constant", "font": {"size": 11}})
     return fig.update_layout(updatemenus=[{"buttons": buttons, "x": 0.0, "xanchor": "left", "y": 1.08, "font": {"color": "#202020"}, "bgcolor": "#e8edf2"}], margin={"l": 0, "r": 0, "b": 0})
 
 
@@ -300,7 +236,7 @@ def phases(paths, cfg):
                 line={"color": HUES[axis], "dash": dashes[axis % 3]},
             )
     fig.update_xaxes(title="s", row=len(paths))
-    return _finish(fig, f"Coordinates against time for {', '.join(paths)}", 120 + 130 * len(paths), legend={"orientation": "h", "y": 1.12})
+    return finish(fig, f"Coordinates against time for {', '.join(paths)}", 120 + 130 * len(paths), legend={"orientation": "h", "y": 1.12})
 
 
 def path_and_units(background, path, units):
@@ -323,6 +259,6 @@ def path_and_units(background, path, units):
             line={"color": color, "width": 5}, marker={"size": 5, "color": color},
         )
     alt = f"A path of {len(path)} steps through the space and the nearest corpus frames along it"
-    return _finish(fig, alt, 560, scene=_scene(), legend={"orientation": "h", "y": 1.05}).update_layout(margin={"l": 0, "r": 0, "b": 0})
+    return finish(fig, alt, 560, scene=scene(), legend={"orientation": "h", "y": 1.05}).update_layout(margin={"l": 0, "r": 0, "b": 0})
 
 

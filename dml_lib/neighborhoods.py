@@ -8,6 +8,7 @@ so that two of them may share members. Chapter 02 shows them.
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from .config import SCHEMES, check_name
 
@@ -143,3 +144,8 @@ class Neighborhoods:
         """
         labeled = self.labeled[a] & self.labeled[b]
         return labeled & self._same(self.instrument[a], self.note[a], self.instrument[b], self.note[b])
+
+
+def sizes(table):
+    """How many neighborhoods each scheme makes of a table of sounds, and the mean and spread of their sounds."""
+    return pd.DataFrame({scheme: Neighborhoods(table, scheme).describe() for scheme in SCHEMES}).T

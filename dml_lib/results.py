@@ -103,3 +103,9 @@ def author_table():
     values = published()
     rows = {s: {label: values[f"author.{s}.knn.{label}.test"] for label in ("instrument", "pitch")} for s in SCHEMES}
     return pd.DataFrame(rows).T
+
+
+def paper_neighborhoods():
+    """How many files of the paper's library each neighborhood had, one row a scheme, `mean` and `sd`: not our data."""
+    values = published()
+    return pd.DataFrame({s: {part: values[f"paper.neighborhood_files.{s}.{part}"] for part in ("mean", "sd")} for s in SCHEMES}).T

@@ -7,7 +7,7 @@ import pandas as pd
 from scipy.spatial import cKDTree
 
 from . import features
-from .sounds import catalog
+from .sounds import catalog, decode
 
 GRAIN_S = 0.5
 PEAK = 0.9
@@ -153,4 +153,4 @@ def author_method(path, units, table):
 
 def analyze(y, sr, cfg):
     """Constant-Q magnitudes of sound made here, (n_frames, n_bins), float32: what the network would see of it."""
-    return features.cqt_many([features.resample(y, sr, cfg.sr)], features.ConstantQ(**cfg.front_end()))[0]
+    return features.cqt_many([decode.resample(y, sr, cfg.sr)], features.ConstantQ(**cfg.front_end()))[0]

@@ -8,11 +8,13 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 from playwright.sync_api import sync_playwright
 
 from dml_lib import book, paths
 from dml_lib.config import Config
 from dml_lib.dataset import Dataset
+from dml_lib.sounds import sources
 from dml_lib.splits import random_split
 
 
@@ -55,6 +57,27 @@ def make_dataset():
 def dataset(make_dataset):
     """40 sounds of four instruments and five notes, two of each kind."""
     return make_dataset()
+
+
+@pytest.fixture
+def bare(monkeypatch, tmp_path):
+    """A machine with an empty data folder and no soundfonts of the system."""
+    monkeypatch.setattr(paths, "DATA", tmp_path / "data")
+    monkeypatch.setattr(sources, "SYSTEM_FOLDERS", (str(tmp_path / "system"),))
+    monkeypatch.delenv("DML_DATA", raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def tone():
+    """A function (path, freq) that writes a short sound into a file and returns its path."""
+
+    def write(path, freq=440.0):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, 0.5 * np.sin(2 * np.pi * freq * np.arange(800) / 16_000), 16_000)
+        return path
+
+    return write
 
 
 @pytest.fixture(scope="session")

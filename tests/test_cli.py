@@ -46,8 +46,8 @@ def test_a_missing_soundfont_ends_with_2_and_says_how_to_go_on(tmp_path):
     (tmp_path / "apt-get").write_text("#!/bin/sh\necho 'E: no network' >&2\nexit 100\n")
     (tmp_path / "apt-get").chmod(0o755)
     program = (
-        "import pathlib, sys; from dml_lib import cli, paths; from dml_lib.sounds import catalog;"
-        f"paths.DATA = pathlib.Path({str(tmp_path)!r}) / 'data'; catalog.SYSTEM_FOLDERS = ();"
+        "import pathlib, sys; from dml_lib import cli, paths; from dml_lib.sounds import sources;"
+        f"paths.DATA = pathlib.Path({str(tmp_path)!r}) / 'data'; sources.SYSTEM_FOLDERS = ();"
         "sys.argv = ['dml_lib', 'book']; cli.main()"
     )
     path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"

@@ -6,7 +6,7 @@ import pytest
 from dml_lib import paths
 from dml_lib.config import Config
 from dml_lib.dataset import Dataset, build, exemplar
-from dml_lib.sounds import catalog
+from dml_lib.sounds import sources
 
 
 def slow_window(dataset, sound, frame, n_in):
@@ -114,9 +114,9 @@ def test_build_renders_once_and_then_reads(tmp_path):
 
 def test_build_without_a_source_says_how_to_get_it(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "DATA", tmp_path / "data")
-    monkeypatch.setattr(catalog, "SYSTEM_FOLDERS", ())
+    monkeypatch.setattr(sources, "SYSTEM_FOLDERS", ())
     cfg = Config(sources=("fluidr3",), sounds_per_instrument=1)
-    with pytest.raises(catalog.SourceMissing, match="fluidr3.*fluid-soundfont-gm"):
+    with pytest.raises(sources.SourceMissing, match="fluidr3.*fluid-soundfont-gm"):
         build(cfg, paths.Run("fast", str(tmp_path)), progress=False)
 
 

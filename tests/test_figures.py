@@ -6,8 +6,7 @@ import plotly.graph_objects as go
 import plotly.io as pio
 import pytest
 
-from dml_lib import config, figures, neighborhoods
-from dml_lib.sounds.instruments import INSTRUMENTS
+from dml_lib import config, figures, neighborhoods, style
 from dml_lib.train import History
 
 CFG = config.Config()
@@ -47,17 +46,12 @@ def test_every_figure_has_alt_text_and_reads_on_both_themes(sounds):
     for name, fig in every_figure(sounds).items():
         assert len(fig.layout.meta["alt"]) > 20, name
         assert fig.layout.paper_bgcolor == "rgba(0,0,0,0)", name
-        assert fig.layout.font.color == figures.TEXT, name
+        assert fig.layout.font.color == style.TEXT, name
 
 
 def test_figures_are_returned_not_shown(sounds, monkeypatch):
     monkeypatch.setattr(pio, "show", lambda *a, **k: pytest.fail("a figure was shown"))
     assert all(isinstance(fig, go.Figure) for fig in every_figure(sounds).values())
-
-
-def test_palette_gives_each_instrument_its_own_look():
-    looks = {(figures.COLORS[s], figures.MARKERS[s]) for s in INSTRUMENTS}
-    assert len(looks) == len(INSTRUMENTS) == len(set(figures.COLORS.values()))
 
 
 def test_figure_1_marks_start_median_and_end(sounds):
@@ -86,12 +80,3 @@ def test_cqt_grid_shows_log_compressed_magnitudes():
 def test_coverage_counts(sounds):
     fig = figures.coverage(sounds)
     assert np.nansum(fig.data[0].z) == len(sounds)
-
-
-def test_book_renderer_loads_plotly_once_and_escapes_the_alt_text():
-    renderer = figures.BookRenderer()
-    fig = go.Figure(layout={"meta": {"alt": '"><script>alert(1)</script>'}})
-    first, second = (renderer.to_mimebundle(fig.to_dict())["text/html"] for _ in range(2))
-    assert first.count("plotly.min.js") == 1 and "plotly.min.js" not in second
-    assert "<script>alert" not in first.split("aria-label=")[1].split(">", 1)[0]
-    assert "https://" not in second.replace("https://plot.ly", "")

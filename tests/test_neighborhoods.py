@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from dml_lib.config import SCHEMES
-from dml_lib.neighborhoods import Neighborhoods, Partition
+from dml_lib.neighborhoods import Neighborhoods, Partition, sizes
 
 NAMES = ("cello", "flute", "oboe")
 # notes near 0 would meet the code of a missing label within two semitones
@@ -185,3 +185,11 @@ def test_unlabeled_sounds_are_related_to_nothing():
         assert not Neighborhoods(table, scheme).related(2, 3), scheme
     table = pd.DataFrame({"instrument": ["a", "a", "b"], "note_number": pd.array([1, None, 5], dtype="Int64")})
     assert not Neighborhoods(table, "instrument_pitch_2").related(0, 1)
+
+
+def test_sizes_has_a_row_a_scheme():
+    table = pd.DataFrame({"instrument": ["a", "a", "b", "b"], "note_number": [60, 61, 60, 60]})
+    found = sizes(table)
+    assert found["neighborhoods"].to_dict() == {"instrument": 2, "pitch": 2, "instrument_pitch": 3, "instrument_pitch_2": 3}
+    assert found.loc["pitch", ["mean", "sd"]].tolist() == [2, 1]  # three sounds at 60 and one at 61
+    assert found.loc["instrument_pitch_2", "mean"] == 2

@@ -142,3 +142,8 @@ def test_author_table_holds_his_published_figures():
     table = results.author_table()
     assert list(table.index) == ["instrument", "pitch", "instrument_pitch", "instrument_pitch_2"]
     assert table.to_numpy().tolist() == [[0.4481, 0.0760], [0.1812, 0.6242], [0.2876, 0.5851], [0.3876, 0.3469]]
+
+
+def test_paper_neighborhoods_holds_its_published_counts():
+    table = results.paper_neighborhoods()
+    assert table.loc["instrument_pitch"].tolist() == [119.8, 61.8] and table.loc["instrument", "mean"] == 5000

@@ -141,6 +141,11 @@ def decode(path, sr=16000, max_seconds=600):
     return samples, info
 
 
+def resample(y, sr, target):
+    """Bring mono samples from `sr` to `target` Hz, float32."""
+    return soxr.resample(y, sr, target).astype(np.float32)
+
+
 def decode_many(paths, sr=16000, workers=None):
     """Decode files in parallel, in the order given; a bad file is a row with a reason, never the end.
 

@@ -181,16 +181,7 @@ def _published(folder, name):
 
 
 def tinysol_table(folder, library="tinysol", source_family="tinysol"):
-    """TinySOL: `TinySOL_metadata.csv`, and the unpacked sounds in the folder or in one folder of it.
-
-    Parameters
-    ----------
-    folder : path
-    library, source_family : str
-
-    Returns
-    -------
-    pandas.DataFrame
+    """TinySOL: `TinySOL_metadata.csv`, and the unpacked sounds in the folder or in one folder of it; as `folder_table`.
 
     Source
     ------
@@ -204,18 +195,9 @@ def tinysol_table(folder, library="tinysol", source_family="tinysol"):
 
 
 def nsynth_table(folder, library="nsynth", source_family="nsynth"):
-    """NSynth: one folder or several, each with `examples.json` and `audio/`.
+    """NSynth: one folder or several, each with `examples.json` and `audio/`; as `folder_table`.
 
     Its families are labels only where they name one instrument (a mallet is none); its velocities are no dynamics.
-
-    Parameters
-    ----------
-    folder : path
-    library, source_family : str
-
-    Returns
-    -------
-    pandas.DataFrame
 
     Source
     ------

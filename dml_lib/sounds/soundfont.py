@@ -171,7 +171,7 @@ def render(
         y = (gain * y + (1 - gain) * scipy.signal.lfilter(*low, y)).astype(np.float32)
     peak = float(np.abs(y).max())
     if not peak >= SILENCE_PEAK:
-        raise RenderError(f"silent render: peak {peak:.1e}, expected at least {SILENCE_PEAK:.0e}")
+        raise RenderError(f"silent render (peak below {SILENCE_PEAK:g} of full scale)")
     return y
 
 

@@ -1,0 +1,73 @@
+"""One look for all figures: a palette, a marker for each instrument, a renderer for the offline book.
+
+Hue tells the family of an instrument, lightness and marker the member, so that no reader depends on color alone.
+Backgrounds are transparent and text is mid-gray: readable on the light and on the dark theme of the book.
+"""
+
+import html
+import os
+
+import numpy as np
+import plotly.graph_objects as go
+import plotly.io as pio
+from plotly.io.base_renderers import MimetypeRenderer
+
+from .sounds.instruments import FAMILIES, INSTRUMENTS
+
+HUES = ("#d55e00", "#0072b2", "#e69f00", "#56b4e9", "#009e73", "#cc79a7", "#999999")  # Okabe and Ito, safe for the color-blind
+SYMBOLS = ("circle", "diamond", "square", "cross")
+TEXT, GRID, SCENE = "#808080", "rgba(128,128,128,0.3)", "#a9b8c6"  # on the scene's blue-gray both black and white points show
+
+
+def _lighter(color, amount):
+    """Mix a hex color with white (amount > 0) or black (amount < 0)."""
+    rgb = np.array([int(color[i:i + 2], 16) for i in (1, 3, 5)])
+    target = 255 if amount > 0 else 0
+    return "#%02x%02x%02x" % tuple(np.rint(rgb + (target - rgb) * abs(amount)).astype(int))
+
+
+def _style(inst):
+    members = [i.slug for i in INSTRUMENTS.values() if i.family == inst.family]
+    place = members.index(inst.slug)
+    return _lighter(HUES[FAMILIES.index(inst.family)], (-0.35, 0.0, 0.3, 0.55)[place]), SYMBOLS[place]
+
+
+COLORS = {inst.slug: _style(inst)[0] for inst in INSTRUMENTS.values()}
+MARKERS = {inst.slug: _style(inst)[1] for inst in INSTRUMENTS.values()}
+
+
+class BookRenderer(MimetypeRenderer):
+    """Plotly figures for the offline book: the page loads one shared copy of plotly.js, before its first figure."""
+
+    first = True
+
+    def to_mimebundle(self, fig_dict):
+        figure = go.Figure(fig_dict)
+        script = "../plotly.min.js" if self.first else False
+        self.first = False
+        body = pio.to_html(figure, full_html=False, include_plotlyjs=script, include_mathjax=False, config={"displaylogo": False, "responsive": True})
+        alt = html.escape((figure.layout.meta or {}).get("alt", ""), quote=True)
+        return {"text/html": f'<div role="img" aria-label="{alt}">{body}</div>'}
+
+
+pio.renderers["book"] = BookRenderer()
+if os.environ.get("DML_BOOK"):  # set while the book is built; a live Jupyter keeps its own renderer
+    pio.renderers.default = "book"
+
+
+def finish(fig, alt, height, title=None, **layout):
+    """The house style."""
+    fig.update_layout(
+        template="none", height=height, title=title, meta={"alt": alt}, font={"color": TEXT, "size": 13},
+        paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)",
+        margin={"l": 70, "r": 20, "t": 50 if title else 25, "b": 55}, **layout,
+    )
+    fig.update_xaxes(gridcolor=GRID, zerolinecolor=GRID, automargin=True)
+    fig.update_yaxes(gridcolor=GRID, zerolinecolor=GRID, automargin=True)
+    return fig
+
+
+def scene():
+    """A three-dimensional scene without ticks, on a ground where black and white points both show."""
+    axis = {"showticklabels": False, "title": "", "showbackground": True, "backgroundcolor": SCENE, "gridcolor": "#c9d4de", "zerolinecolor": "#c9d4de", "showspikes": False}
+    return {"xaxis": axis, "yaxis": axis, "zaxis": axis, "aspectmode": "data", "camera": {"eye": {"x": 1.6, "y": 1.3, "z": 0.8}, "center": {"x": 0, "y": 0, "z": -0.12}}}
