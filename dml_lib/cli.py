@@ -13,6 +13,7 @@ Examples:
   python -m dml_lib book --profile fast    run all chapters, build _build/html
   python -m dml_lib sources                which sounds are here, and how to get the others
   python -m dml_lib fetch fluidr3          get one of them without touching the system
+  python -m dml_lib report --profile fast  the accuracies of that run
 """
 
 
@@ -54,6 +55,26 @@ def fetch(name):
 
 
 @commands.command()
+@click.option("--profile", default="standard", show_default=True, help="Whose results to print.")
+@click.option("--full", is_flag=True, help="Run the recorded experiments instead, or what is left of them; hours.")
+@click.option("--only", default=None, metavar="NAME", help="One experiment.")
+@click.option("--seeds", default=3, show_default=True, type=click.IntRange(min=1))
+def report(profile, full, only, seeds):
+    """Print the report card of a run; with --full, make the figures in results/."""
+    from . import config, evaluate, experiments, paths, results
+
+    if full:
+        for name in [only] if only else experiments.EXPERIMENTS:
+            click.echo(experiments.run(name, seeds, say=click.echo))
+        return
+    config.check_name("profile", profile, config.PRESETS)
+    values = results.load(paths.Run(profile).result("evaluate"))["values"]
+    for level in ("", ".frame", ".audible"):
+        click.echo(f"kNN accuracy{f' at frame level ({level[1:]})' if level else ' of sounds'}")
+        click.echo(evaluate.summary(values, config.SCHEMES, suffix=level).round(3).to_string(na_rep="not run") + "\n")
+
+
+@commands.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 @click.option("--only", default=None, metavar="NAME", help="One group: cqt, decode, train, embed or knn.")
 @click.option("--threads", default=2, show_default=True, type=click.IntRange(min=1))
@@ -71,6 +92,7 @@ def benchmark(as_json, only, threads):
 def main():
     """Run a command; a user's mistake ends with one sentence, never with a traceback."""
     from .paths import Damaged
+    from .results import ResultMissing
     from .sounds.sources import SourceMissing
 
     try:
@@ -83,6 +105,6 @@ def main():
     except (Damaged, RuntimeError) as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(1)
-    except (SourceMissing, ValueError) as error:
+    except (SourceMissing, ResultMissing, ValueError) as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(2)

@@ -81,6 +81,7 @@ class Config:
     # our recipe
     ours_iterations: int = 750
     ours_windows: int = 96
+    memory: int = 2_000  # points of earlier batches that still count as neighbors
     ours_learning_rate: float = 1e-3
     weight_decay: float = 0.01
 

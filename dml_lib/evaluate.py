@@ -194,15 +194,15 @@ def labeled_sounds(dataset, label, split="random"):
     return [np.flatnonzero((part == name) & (y >= 0)) for name in FRACTIONS], y, names
 
 
-def frame_sample(dataset, sounds, max_frames, seed):
-    """At most `max_frames` frames of some sounds, by chance; silent frames count, as in the author's code.
+def frame_sample(dataset, sounds, max_frames, seed, heard=True):
+    """At most `max_frames` frames of some sounds, by chance, of those where `heard` (n_frames_total, bool) holds.
 
     Returns
     -------
     np.ndarray, (n,), int64
         Rows of `dataset.frames`, sorted.
     """
-    rows = np.flatnonzero(np.isin(dataset.sound_of_frame(), sounds))
+    rows = np.flatnonzero(np.isin(dataset.sound_of_frame(), sounds) & heard)
     return np.sort(np.random.default_rng([seed, 5]).choice(rows, min(max_frames, len(rows)), replace=False))
 
 
@@ -226,15 +226,18 @@ def evaluate(frames, points, dataset, label, split="random", max_frames=20_000, 
     Returns
     -------
     dict of str to float
-        `knn`, `knn.frame`, `k`, `k.frame`, `chance` (always the largest class), `p_at_5`, `r_precision`, `map_at_r`.
+        `knn` and `k`, and the same with `.frame` (all frames, silent ones too, as in the author's code) and `.audible`
+        (without the silent ones); `chance` (always the largest class), `p_at_5`, `r_precision`, `map_at_r`.
     """
     rows, y, _ = labeled_sounds(dataset, label, split)
     at_sound = [(points[r], y[r]) for r in rows]
-    drawn = [frame_sample(dataset, r, max_frames, seed) for r in rows]
-    at_frame = [(frames[r], y[dataset.sound_of_frame()[r]]) for r in drawn]
+    levels, sound = {"": at_sound}, dataset.sound_of_frame()
+    for level, heard in ((".frame", True), (".audible", dataset.audible())):
+        drawn = [frame_sample(dataset, r, max_frames, seed, heard) for r in rows]
+        levels[level] = [(frames[r], y[sound[r]]) for r in drawn]
     values = {}
-    for suffix, level in (("", at_sound), (".frame", at_frame)):
-        values["knn" + suffix], values["k" + suffix], _ = knn_accuracy(*level)
+    for level, parts in levels.items():
+        values["knn" + level], values["k" + level], _ = knn_accuracy(*parts)
     values["chance"] = float((at_sound[2][1] == np.bincount(at_sound[0][1]).argmax()).mean())
     return values | retrieval(*at_sound[2])
 
@@ -252,7 +255,7 @@ def report(embeddings, dataset, max_frames=20_000, seed=0):
     Returns
     -------
     dict of str to float
-        `<space>.<metric>.<label>.<split>`, with `.frame` behind it at frame level.
+        `<space>.<metric>.<label>.<split>`, with `.frame` or `.audible` behind it at frame level.
     """
     values = {}
     splits = [split for split in SPLITS if split in dataset.table]
@@ -273,7 +276,7 @@ def summary(values, spaces, metric="knn", suffix=""):
     spaces : sequence of str
     metric : str
     suffix : str
-        "" or ".frame".
+        "", ".frame" or ".audible".
     """
     columns = [(label, split) for label in COLUMNS for split in SPLITS]
     rows = [[values.get(f"{space}.{metric}.{label}.{split}{suffix}", np.nan) for label, split in columns] for space in spaces]

@@ -3,6 +3,10 @@
 import numpy as np
 
 from . import embed, evaluate
+from .config import SCHEMES, check_name
+
+
+LABELS = {"instrument": ("instrument",), "pitch": ("pitch",)}  # what a scheme is judged by; both labels for the others
 
 
 class Judge:
@@ -13,24 +17,28 @@ class Judge:
     dataset : Dataset
     cfg : Config
         `judge_sounds`, of which a third are validation sounds.
-    label : str
-        `instrument` or `pitch`.
+    scheme : str
+        Neighborhood scheme: says which labels count. Where both do, accuracy is the mean of the two.
+    split : str
+        Column of the table that says train and valid.
     k : int
     """
 
-    def __init__(self, dataset, cfg, label, k=15):
-        rows, y, _ = evaluate.labeled_sounds(dataset, label)
+    def __init__(self, dataset, cfg, scheme, split="random", k=15):
+        labels = LABELS.get(check_name("scheme", scheme, SCHEMES), tuple(evaluate.COLUMNS))
+        found = [evaluate.labeled_sounds(dataset, label, split) for label in labels]
         rng = np.random.default_rng([cfg.seed, 6])
-        share = {0: cfg.judge_sounds * 2 // 3, 1: cfg.judge_sounds // 3}
-        chosen = {i: np.sort(rng.choice(rows[i], min(n, len(rows[i])), replace=False)) for i, n in share.items()}
-        mask = np.isin(np.arange(len(dataset)), np.concatenate(list(chosen.values())))
+        share = (cfg.judge_sounds * 2 // 3, cfg.judge_sounds // 3)
+        rows = [np.intersect1d(found[0][0][i], found[-1][0][i]) for i in range(2)]
+        chosen = [np.sort(rng.choice(r, min(n, len(r)), replace=False)) for n, r in zip(share, rows)]
+        mask = np.isin(np.arange(len(dataset)), np.concatenate(chosen))
         self.dataset, self.cfg, self.k = dataset.subset(mask), cfg, k
         sound = self.dataset.sound_of_frame()
-        self.y = y[mask][sound]
+        self.y = [y[mask][sound] for _, y, _ in found]
         self.train = np.isin(np.flatnonzero(mask), chosen[0])[sound]
 
     def __call__(self, model):
         """Share of validation frames whose k nearest training frames vote for the right label."""
         z = embed.embed_frames(model, self.dataset, self.cfg)
-        predicted = evaluate.knn_predict(z[self.train], self.y[self.train], z[~self.train], (self.k,))[0]
-        return float((predicted == self.y[~self.train]).mean())
+        predicted = [evaluate.knn_predict(z[self.train], y[self.train], z[~self.train], (self.k,))[0] for y in self.y]
+        return float(np.mean([p == y[~self.train] for p, y in zip(predicted, self.y)]))

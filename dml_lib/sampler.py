@@ -40,7 +40,34 @@ class Frames:
         return log_compress(np.maximum(x, 0), self.cfg.gain)
 
 
-class TripletSampler:
+class Sampler:
+    """What both samplers share: a generator of their own, and frames drawn by it.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Training sounds.
+    neighborhoods : Neighborhoods
+        Over `dataset.table`.
+    cfg : Config
+    seed : tuple of int
+    """
+
+    def __init__(self, dataset, neighborhoods, cfg, seed):
+        self.rng = np.random.default_rng(seed)
+        self.frames = Frames(dataset, cfg, self.rng)
+        self.neighborhoods, self.cfg = neighborhoods, cfg
+
+    def state(self):
+        """What decides the batches to come, as anything JSON can write."""
+        return {"rng": self.rng.bit_generator.state}
+
+    def restore(self, state):
+        """Go on from `state`, also when it comes out of a JSON file."""
+        self.rng.bit_generator.state = state["rng"]
+
+
+class TripletSampler(Sampler):
     """Batches of (anchor, positive, negative).
 
     A neighborhood is drawn uniformly; anchor and positive are two draws from it, the negative is one draw from another.
@@ -70,9 +97,7 @@ class TripletSampler:
     LIVE, LIFE = 6, 10
 
     def __init__(self, dataset, neighborhoods, cfg, seed=0):
-        self.rng = np.random.default_rng([seed, 2])
-        self.frames = Frames(dataset, cfg, self.rng)
-        self.neighborhoods, self.cfg = neighborhoods, cfg
+        super().__init__(dataset, neighborhoods, cfg, [seed, 2])
         self.live = {}
         enough = 1 if cfg.same_file_positives else 2
         self.usable = [
@@ -83,6 +108,13 @@ class TripletSampler:
                 f"expected a neighborhood of at least {enough} sounds with others outside it, found none: add sounds"
                 + (" or allow same-file positives" if enough > 1 else "")
             )
+
+    def state(self):
+        return super().state() | {"live": [[int(k), [[int(n) for n in slot] for slot in slots]] for k, slots in self.live.items()]}
+
+    def restore(self, state):
+        super().restore(state)
+        self.live = dict(state["live"])
 
     def _draw(self, k):
         """One sound of neighborhood k, by way of its live sounds."""
@@ -121,7 +153,7 @@ class TripletSampler:
         return self.frames.windows(sounds.ravel()).reshape(3, -1, self.cfg.n_in, self.cfg.n_bins)
 
 
-class GroupSampler:
+class GroupSampler(Sampler):
     """Batches of windows in groups of one neighborhood each, for a loss over all pairs.
 
     Where a scheme looks at instrument and pitch, two thirds of the groups are chosen to share the instrument or the
@@ -140,9 +172,7 @@ class GroupSampler:
     GROUP = 4
 
     def __init__(self, dataset, neighborhoods, cfg, seed=0):
-        self.rng = np.random.default_rng([seed, 3])
-        self.frames = Frames(dataset, cfg, self.rng)
-        self.neighborhoods, self.cfg = neighborhoods, cfg
+        super().__init__(dataset, neighborhoods, cfg, [seed, 3])
         keys = neighborhoods.keys
         both = all(part is not None for part in keys[0])
         self.akin = [
@@ -167,10 +197,10 @@ class GroupSampler:
         -------
         windows : np.ndarray, (batch, n_in, n_bins), float32
             Log-compressed.
-        related : np.ndarray, (batch, batch), bool
-            True for positive pairs.
+        sounds : np.ndarray, (batch,), int64
+            The sounds they were cut from.
         """
         groups = self.groups()
         size = max(self.GROUP, self.cfg.ours_windows // len(groups))
         sounds = np.concatenate([self.rng.choice(self.neighborhoods.positive(k), size) for k in groups])
-        return self.frames.windows(sounds), self.neighborhoods.related(sounds[:, None], sounds[None, :])
+        return self.frames.windows(sounds), sounds

@@ -1,17 +1,25 @@
-"""Training: the paper's recipe as it was, and ours."""
+"""Training: the paper's recipe as it was, and ours.
 
+A training may be killed at any moment: with a checkpoint it goes on where it was and ends with the same bits.
+"""
+
+import math
 import time
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
-from . import loss as losses
+from . import loss as losses, tensors
 from .config import RECIPES, check_name
 from .model import Embedder
 from .neighborhoods import Neighborhoods
 from .sampler import GroupSampler, TripletSampler
+
+CHECKPOINT_S = 60.0  # seconds between checkpoints: what a kill may cost
+WARM_UP = 0.3  # share of the iterations in which our learning rate rises
 
 
 class Diverged(RuntimeError):
@@ -20,16 +28,24 @@ class Diverged(RuntimeError):
 
 @dataclass
 class History:
-    """What happened during training; lists of (x, value)."""
+    """What happened during training: lists of (x, value), and where the time went.
+
+    `seconds` is what the steps took, validation apart, and `waiting` the share of it that went into drawing batches.
+    """
 
     loss: list = field(default_factory=list)
     val_knn_by_iteration: list = field(default_factory=list)
     val_knn_by_second: list = field(default_factory=list)
+    seconds: float = 0.0
+    waiting: float = 0.0
 
 
 def series(histories):
     """The curves of several trainings by name, for a results file: `<recipe>.<curve>`."""
-    return {f"{recipe}.{curve}": points for recipe, history in histories.items() for curve, points in asdict(history).items()}
+    return {
+        f"{recipe}.{curve}": points for recipe, history in histories.items() for curve, points in asdict(history).items()
+        if isinstance(points, list)
+    }
 
 
 def untrained(cfg):
@@ -37,34 +53,104 @@ def untrained(cfg):
     return Embedder(cfg.n_in, cfg.n_bins, cfg.size, cfg.n_dims, cfg.seed).eval()
 
 
-def _paper(model, dataset, neighborhoods, cfg):
-    """Plain SGD on triplets: (step function, iterations)."""
-    sampler = TripletSampler(dataset, neighborhoods, cfg, cfg.seed)
-    optimizer = torch.optim.SGD(model.parameters(), lr=cfg.learning_rate)
-    penalty = cfg.origin_penalty(neighborhoods.scheme)
-
-    def cost():
-        x = torch.from_numpy(sampler.batch())  # (3, batch, 10, 192)
-        z = model(x.flatten(0, 1)).unflatten(0, x.shape[:2])
-        return losses.triplet_loss(*z, cfg.margin_pos, cfg.margin_neg, cfg.loss_form, penalty)
-
-    return cost, optimizer, None, cfg.paper_iterations
+def native_half():
+    """Whether this processor multiplies bfloat16 numbers by itself; elsewhere half precision would only be slower."""
+    return any(torch.cpu.get_capabilities().get(name) for name in ("avx512_bf16", "amx_bf16"))
 
 
-def _ours(model, dataset, neighborhoods, cfg):
-    """AdamW with a one-cycle schedule on all pairs of grouped batches."""
-    sampler = GroupSampler(dataset, neighborhoods, cfg, cfg.seed)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=cfg.ours_learning_rate, weight_decay=cfg.weight_decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, cfg.ours_learning_rate, total_steps=cfg.ours_iterations)
+class Paper:
+    """Plain SGD on triplets, last weights kept.
 
-    def cost():
-        x, related = sampler.batch()
-        return losses.all_pairs_loss(model(torch.from_numpy(x)), torch.from_numpy(related), cfg.margin_pos, cfg.margin_neg, cfg.loss_form)
+    Source
+    ------
+    Paper, section 3, and original code.
+    """
 
-    return cost, optimizer, schedule, cfg.ours_iterations
+    keep_best = False
+
+    def __init__(self, model, dataset, neighborhoods, cfg):
+        self.model, self.cfg, self.iterations = model, cfg, cfg.paper_iterations
+        self.sampler = TripletSampler(dataset, neighborhoods, cfg, cfg.seed)
+        self.optimizer = torch.optim.SGD(model.parameters(), lr=cfg.learning_rate)
+        self.penalty = cfg.origin_penalty(neighborhoods.scheme)
+
+    def rate(self, iteration):
+        """Learning rate of an iteration."""
+        return self.cfg.learning_rate
+
+    def cost(self, batch):
+        """Loss of a batch of the sampler."""
+        x = torch.from_numpy(batch)  # (3, batch, 10, 192)
+        z = self.model(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+        return losses.triplet_loss(*z, self.cfg.margin_pos, self.cfg.margin_neg, self.cfg.loss_form, self.penalty)
+
+    memory = {}
 
 
-def train(cfg, scheme, recipe, dataset, validate=None, progress=True):
+class Ours:
+    """AdamW on neighbors in grouped batches and in the batches just before; the best weights by validation are kept.
+
+    Source
+    ------
+    Our choice, step by step: the ladder in `results/ladder.json`, shown in chapter 03.
+    """
+
+    keep_best = True
+
+    def __init__(self, model, dataset, neighborhoods, cfg):
+        self.model, self.cfg, self.iterations = model, cfg, cfg.ours_iterations
+        self.neighborhoods = neighborhoods
+        self.sampler = GroupSampler(dataset, neighborhoods, cfg, cfg.seed)
+        self.optimizer = torch.optim.AdamW(model.parameters(), lr=cfg.ours_learning_rate, weight_decay=cfg.weight_decay)
+        self.half = native_half()
+        self.memory = {"z": torch.zeros(0, cfg.n_dims), "sounds": torch.zeros(0, dtype=torch.int64)}
+
+    def rate(self, iteration):
+        """Learning rate of an iteration: up along a cosine, then down to nothing."""
+        done = (iteration - 1) / max(1, self.iterations - 1)
+        phase = done / WARM_UP if done < WARM_UP else 1 + (done - WARM_UP) / (1 - WARM_UP)
+        return self.cfg.ours_learning_rate * max(1e-3, (1 - math.cos(math.pi * phase)) / 2)
+
+    def cost(self, batch):
+        """Loss of a batch of the sampler; its points join the memory."""
+        x, sounds = batch
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.half):
+            z = self.model(torch.from_numpy(x))
+        everyone = np.concatenate([sounds, self.memory["sounds"].numpy()])
+        related = torch.from_numpy(self.neighborhoods.related(sounds[:, None], everyone[None, :]))
+        cost = losses.neighbor_loss(z, torch.cat([z, self.memory["z"]]), related)
+        new = {"z": z.detach(), "sounds": torch.from_numpy(sounds)}
+        self.memory = {name: torch.cat([new[name], old])[:self.cfg.memory] for name, old in self.memory.items()}
+        return cost
+
+
+def _state(recipe, best):
+    """All that a recipe goes on from, as tensors."""
+    moments = {
+        f"moments.{i}.{name}": value for i, state in recipe.optimizer.state_dict()["state"].items() for name, value in state.items()
+    }
+    parts = {"model": recipe.model.state_dict(), "best": best, "memory": recipe.memory}
+    return moments | {f"{part}.{name}": value for part, named in parts.items() for name, value in named.items()}
+
+
+def _restore(recipe, state):
+    """Undo `_state`; returns the best weights."""
+    parts = {"model": {}, "best": {}, "memory": {}}
+    moments = {}
+    for name, value in state.items():
+        part, _, rest = name.partition(".")
+        if part == "moments":
+            i, _, which = rest.partition(".")
+            moments.setdefault(int(i), {})[which] = value
+        else:
+            parts[part][rest] = value
+    recipe.model.load_state_dict(parts["model"])
+    recipe.optimizer.load_state_dict(recipe.optimizer.state_dict() | {"state": moments})
+    recipe.memory = parts["memory"]
+    return parts["best"]
+
+
+def train(cfg, scheme, recipe, dataset, validate=None, progress=True, checkpoint=None):
     """Train one network.
 
     Parameters
@@ -73,13 +159,15 @@ def train(cfg, scheme, recipe, dataset, validate=None, progress=True):
     scheme : str
         Neighborhood scheme.
     recipe : str
-        "paper": SGD 0.02, 32 triplets a batch, last weights kept. "ours": see chapter 03.
+        "paper" or "ours": see `Paper` and `Ours`.
     dataset : Dataset
         Training sounds only.
     validate : callable, optional
         model -> accuracy; called `cfg.validations` times, the last time at the end.
     progress : bool
         Show a progress bar on stderr.
+    checkpoint : path, optional
+        A file to go on from where there is one, renewed every minute and removed at the end.
 
     Returns
     -------
@@ -90,9 +178,9 @@ def train(cfg, scheme, recipe, dataset, validate=None, progress=True):
     Raises
     ------
     ValueError
-        Unknown scheme or recipe.
+        Unknown scheme or recipe, or a checkpoint of another training.
     Diverged
-        The loss is not finite.
+        The loss is not finite; the last good checkpoint stays.
 
     Source
     ------
@@ -101,32 +189,50 @@ def train(cfg, scheme, recipe, dataset, validate=None, progress=True):
     check_name("recipe", recipe, RECIPES)
     torch.set_num_threads(cfg.threads)
     torch.use_deterministic_algorithms(True)
-    neighborhoods = Neighborhoods(dataset.table, scheme)
-    model = untrained(cfg)
-    build = {"paper": _paper, "ours": _ours}[recipe]
-    cost, optimizer, schedule, iterations = build(model, dataset, neighborhoods, cfg)
-    history, seconds, recent = History(), 0.0, []
+    learner = {"paper": Paper, "ours": Ours}[recipe](untrained(cfg).train(), dataset, Neighborhoods(dataset.table, scheme), cfg)
+    model, iterations, history, best, recent, first = learner.model, learner.iterations, History(), {}, [], 1
+    of = {"config": cfg.as_dict(), "scheme": scheme, "recipe": recipe, "sounds": len(dataset)}
+    if checkpoint and Path(checkpoint).is_file():
+        state, card = tensors.read(checkpoint, "checkpoint", "delete it and train again")
+        if card["of"] != of:
+            raise ValueError(f"{checkpoint} belongs to another training (settings or sounds differ): delete it, or choose another file")
+        best, history, recent, first = _restore(learner, state), History(**card["history"]), card["recent"], card["iteration"] + 1
+        learner.sampler.restore(card["sampler"])
     judged = set(np.linspace(0, iterations, cfg.validations + 1).round().astype(int)[1:].tolist())
-    bar = tqdm(range(1, iterations + 1), desc=f"{scheme}, {recipe}", unit=" it", disable=not progress)
+    bar = tqdm(range(first, iterations + 1), desc=f"{scheme}, {recipe}", unit=" it", initial=first - 1, total=iterations, disable=not progress)
+    saved = time.monotonic()
     for iteration in bar:
         began = time.perf_counter()
-        model.train()
-        value = cost()
+        batch = learner.sampler.batch()
+        waited = time.perf_counter() - began
+        for group in learner.optimizer.param_groups:
+            group["lr"] = learner.rate(iteration)
+        value = learner.cost(batch)
         if not torch.isfinite(value):
             raise Diverged(f"loss is {value.item()} at iteration {iteration} of {scheme}, recipe {recipe}: lower the learning rate")
-        optimizer.zero_grad()
+        learner.optimizer.zero_grad()
         value.backward()
-        optimizer.step()
-        if schedule:
-            schedule.step()
-        seconds += time.perf_counter() - began
+        learner.optimizer.step()
+        before, history.seconds = history.seconds, history.seconds + time.perf_counter() - began
+        history.waiting = (history.waiting * before + waited) / history.seconds
         recent.append(value.item())
         if iteration % max(1, iterations // 100) == 0:
             history.loss.append((iteration, float(np.mean(recent))))
-            bar.set_postfix(loss=f"{np.mean(recent):.3f}")
+            bar.set_postfix({"loss": f"{np.mean(recent):.3f}", "kNN": f"{history.val_knn_by_iteration[-1][1]:.3f}" if history.val_knn_by_iteration else "-"})
             recent = []
         if validate and iteration in judged:
             accuracy = validate(model.eval())
+            model.train()
+            if learner.keep_best and accuracy >= max((value for _, value in history.val_knn_by_iteration), default=0.0):
+                best = {name: tensor.clone() for name, tensor in model.state_dict().items()}
             history.val_knn_by_iteration.append((iteration, accuracy))
-            history.val_knn_by_second.append((seconds, accuracy))
+            history.val_knn_by_second.append((history.seconds, accuracy))
+        if checkpoint and time.monotonic() - saved > CHECKPOINT_S:
+            card = {"of": of, "iteration": iteration, "history": asdict(history), "recent": recent, "sampler": learner.sampler.state()}
+            tensors.write(checkpoint, _state(learner, best), **card)
+            saved = time.monotonic()
+    if best:
+        model.load_state_dict(best)
+    if checkpoint:
+        Path(checkpoint).unlink(missing_ok=True)
     return model.eval(), history

@@ -9,11 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+import torch
 from playwright.sync_api import sync_playwright
 
 from dml_lib import book, paths
 from dml_lib.config import Config
 from dml_lib.dataset import Dataset
+from dml_lib.model import Embedder
 from dml_lib.sounds import sources
 from dml_lib.splits import random_split
 
@@ -57,6 +59,17 @@ def make_dataset():
 def dataset(make_dataset):
     """40 sounds of four instruments and five notes, two of each kind."""
     return make_dataset()
+
+
+@pytest.fixture
+def model(cfg):
+    """A network whose outputs are not tiny."""
+    model = Embedder(cfg.n_in, cfg.n_bins, cfg.size, cfg.n_dims, cfg.seed)
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for p in model.parameters():
+            p.copy_(torch.randn(p.shape, generator=generator) * (1.5 / p[0].numel() ** 0.5 if p.ndim > 1 else 0.5))
+    return model.eval()
 
 
 @pytest.fixture

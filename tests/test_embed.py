@@ -1,30 +1,15 @@
-"""F over whole sounds, one point a sound, and weights files that are refused when they do not fit."""
-
-import json
+"""F over whole sounds, and one point a sound."""
 
 import numpy as np
 import pytest
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
 
 from dml_lib import embed
 from dml_lib.config import Config
 from dml_lib.dataset import Dataset
-from dml_lib.embed import WeightsMismatch, embed_frames, load_embedding, load_weights, save_embedding, save_weights, sound_points
+from dml_lib.embed import embed_frames, load_embedding, save_embedding, sound_points
 from dml_lib.model import Embedder
 from dml_lib.paths import Damaged
-
-
-@pytest.fixture
-def model(cfg):
-    """A network whose outputs are not tiny."""
-    model = Embedder(cfg.n_in, cfg.n_bins, cfg.size, cfg.n_dims, cfg.seed)
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for p in model.parameters():
-            p.copy_(torch.randn(p.shape, generator=generator) * (1.5 / p[0].numel() ** 0.5 if p.ndim > 1 else 0.5))
-    return model.eval()
 
 
 def slow_embedding(model, dataset, cfg):
@@ -116,73 +101,6 @@ def test_sound_points_ignore_the_silent_tail():
     assert sound_points(z, dataset).tolist() == [[2], [5]]
 
 
-def test_weights_round_trip(model, cfg, tmp_path):
-    path = tmp_path / "new" / "pitch.ours.safetensors"
-    save_weights(path, model, cfg, scheme="pitch", recipe="ours")
-    loaded, card = load_weights(path, cfg)
-    assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), loaded.state_dict().values()))
-    assert not loaded.training
-    assert (card["scheme"], card["recipe"]) == ("pitch", "ours")
-    assert card["config"] == cfg.as_dict() and card["front_end"]["gain"] == 50.0
-    assert [p.name for p in path.parent.iterdir()] == [path.name]  # no temporary file is left
-    load_weights(path, cfg.with_(seed=99, learning_rate=1.0))  # what fixes neither features nor network may differ
-
-
-def test_weights_are_replaced_whole(model, cfg, tmp_path):
-    path = tmp_path / "w.safetensors"
-    save_weights(path, model, cfg, n=1)
-    save_weights(path, Embedder(cfg.n_in, cfg.n_bins, cfg.size, cfg.n_dims, 77), cfg, n=2)
-    loaded, card = load_weights(path, cfg)
-    assert card["n"] == 2 and not torch.equal(loaded.dense1.weight, model.dense1.weight)
-
-
-def test_missing_weights_say_what_to_run(cfg, tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"no weights at .*absent\.safetensors: run chapter 03_train for this scheme first"):
-        load_weights(tmp_path / "absent.safetensors", cfg)
-
-
-@pytest.mark.parametrize("damage", [
-    lambda b: b[:len(b) // 2], lambda b: b[:-1], lambda b: b"", lambda b: b"not safetensors at all", lambda b: bytes(8) + b[8:],
-])
-def test_damaged_weights_are_refused(damage, model, cfg, tmp_path):
-    path = tmp_path / "w.safetensors"
-    save_weights(path, model, cfg)
-    path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(Damaged, match=r"w\.safetensors is not a whole weights file of this project .*: train again"):
-        load_weights(path, cfg)
-
-
-@pytest.mark.parametrize("metadata", [None, {"other": "x"}, {"card": "{"}])
-def test_weights_without_a_card_are_refused(metadata, model, cfg, tmp_path):
-    save_file(model.state_dict(), tmp_path / "w.safetensors", metadata=metadata)
-    with pytest.raises(Damaged, match="not a whole weights file"):
-        load_weights(tmp_path / "w.safetensors", cfg)
-
-
-@pytest.mark.parametrize("change, message", [
-    ({"filter_scale": 1.0}, r"otherwise \(front_end filter_scale: file 1\.5, here 1\.0\)"),
-    ({"gain": 1.0}, r"otherwise \(front_end gain: file 50\.0, here 1\.0\)"),
-    ({"hop_length": 400, "window": "hann"}, r"otherwise \(front_end hop_length: file 800, here 400; front_end window: file 'cosine', here 'hann'\)"),
-    ({"size": "med"}, r"otherwise \(network size: file 'small', here 'med'\)"),
-    ({"n_dims": 2}, r"otherwise \(network n_dims: file 3, here 2\)"),
-])
-def test_weights_of_another_front_end_or_network_are_refused_by_name(change, message, model, cfg, tmp_path):
-    save_weights(tmp_path / "w.safetensors", model, cfg)
-    with pytest.raises(WeightsMismatch, match=message):
-        load_weights(tmp_path / "w.safetensors", cfg.with_(**change))
-
-
-def test_half_precision_weights_load_as_single(model, cfg, tmp_path):
-    save_weights(tmp_path / "w.safetensors", model, cfg)
-    with safe_open(tmp_path / "w.safetensors", "pt") as file:
-        card = file.metadata()
-    assert json.loads(card["card"])["network"]["size"] == "small"
-    save_file({k: v.half() for k, v in model.state_dict().items()}, tmp_path / "h.safetensors", metadata=card)
-    loaded, _ = load_weights(tmp_path / "h.safetensors", cfg)
-    assert loaded.dense1.weight.dtype == torch.float32
-    torch.testing.assert_close(loaded.dense1.weight, model.dense1.weight, rtol=1e-3, atol=1e-6)
-
-
 def test_embedding_round_trip(tmp_path):
     rng = np.random.default_rng(0)
     z, points = rng.random((30, 3), np.float32), rng.random((4, 3), np.float32)
@@ -195,25 +113,8 @@ def test_embedding_round_trip(tmp_path):
 
 
 def test_missing_embedding_says_what_to_run(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no embedding at .*: run chapter 03_train for this scheme first"):
+    with pytest.raises(FileNotFoundError, match="no embedding at .*: run chapter 03_train for this scheme"):
         load_embedding(tmp_path / "absent.safetensors")
-
-
-def test_weights_without_a_layer_are_damaged(tmp_path):
-    small = Config(n_bins=40, size="small")
-    save_weights(tmp_path / "whole.safetensors", Embedder(n_bins=40, size="small"), small)
-    with safe_open(tmp_path / "whole.safetensors", "pt") as file:
-        metadata, state = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}
-    del state["dense2.bias"]
-    save_file(state, tmp_path / "part.safetensors", metadata=metadata)
-    with pytest.raises(Damaged, match="dense2.bias"):
-        load_weights(tmp_path / "part.safetensors", small)
-
-
-def test_weights_with_an_empty_card_are_damaged(tmp_path):
-    save_file(Embedder(n_bins=40, size="small").state_dict(), tmp_path / "x.safetensors", metadata={"card": "{}"})
-    with pytest.raises(Damaged, match="not a whole weights file"):
-        load_weights(tmp_path / "x.safetensors", Config(n_bins=40, size="small"))
 
 
 def test_damaged_embedding_names_the_chapter(tmp_path):

@@ -259,8 +259,8 @@ def test_frame_sample(labeled):
 @pytest.mark.parametrize("label", ["instrument", "pitch"])
 def test_evaluate_a_perfect_space(label, labeled):
     values = evaluate(*perfect(labeled, label), labeled, label, max_frames=150)
-    assert set(values) == {"knn", "knn.frame", "k", "k.frame", "chance", "p_at_5", "r_precision", "map_at_r"}
-    assert values["knn"] == values["knn.frame"] == values["r_precision"] == values["map_at_r"] == 1
+    assert set(values) == {"knn", "knn.frame", "knn.audible", "k", "k.frame", "k.audible", "chance", "p_at_5", "r_precision", "map_at_r"}
+    assert values["knn"] == values["knn.frame"] == values["knn.audible"] == values["r_precision"] == values["map_at_r"] == 1
     assert values["k"] == values["k.frame"] == 1
 
 
@@ -280,7 +280,20 @@ def test_evaluate_is_made_of_its_parts(labeled):
     rows = [np.flatnonzero(np.isin(of, i)) for i in parts.values()]
     at_frame = [(frames[r], code[of[r]].to_numpy()) for r in rows]
     assert (values["knn.frame"], values["k.frame"]) == knn_accuracy(*at_frame)[:2]
+    assert values["knn.audible"] == values["knn.frame"]  # nothing is silent here
     assert values == evaluate(frames, points, labeled, "instrument", "random", 10_000, 0)
+
+
+def test_audible_figures_leave_out_silent_frames(labeled):
+    """A space that is right about all but silent frames."""
+    frames, points = perfect(labeled, "instrument")
+    rng = np.random.default_rng(0)
+    silent = rng.random(len(frames)) < 0.3
+    silent[labeled.start] = False  # each sound keeps a frame
+    labeled.frames[silent] = 0
+    frames = np.where(silent[:, None], rng.normal(0, 5, frames.shape), frames)
+    values = evaluate(frames, points, labeled, "instrument", max_frames=10_000)
+    assert values["knn.audible"] == 1 > values["knn.frame"] + 0.1
 
 
 def test_report_and_summary_names(labeled):
@@ -288,7 +301,8 @@ def test_report_and_summary_names(labeled):
     values = report(spaces, labeled, 100)
     metrics = {"knn", "k", "chance", "p_at_5", "r_precision", "map_at_r"}
     names = {f"{s}.{m}.{label}.random" for s in spaces for m in metrics for label in ("instrument", "pitch")}
-    names |= {f"{s}.{m}.{label}.random.frame" for s in spaces for m in ("knn", "k") for label in ("instrument", "pitch")}
+    levels = [(m, level) for m in ("knn", "k") for level in ("frame", "audible")]
+    names |= {f"{s}.{m}.{label}.random.{level}" for s in spaces for m, level in levels for label in ("instrument", "pitch")}
     assert set(values) == names
     assert values["instrument.knn.instrument.random"] == values["pitch.knn.pitch.random.frame"] == 1
     table = summary(values, list(spaces))

@@ -1,6 +1,7 @@
 """The quick opinion of a network."""
 
 import numpy as np
+import pytest
 import torch
 
 from dml_lib.judge import Judge
@@ -21,5 +22,12 @@ def test_judge(make_dataset, cfg):
     accuracy = judge(model.eval())
     assert 0.6 < accuracy <= 1  # the bands are plain even to random weights
     assert accuracy == judge(model) == Judge(dataset, cfg, "instrument")(model)
-    judge.y[:] = np.random.default_rng(0).permutation(judge.y)
+    judge.y[0][:] = np.random.default_rng(0).permutation(judge.y[0])
     assert judge(model) < 0.5
+
+
+def test_a_scheme_of_both_labels_is_judged_by_their_mean(make_dataset, cfg):
+    dataset, cfg = make_dataset(60, easy=True), cfg.with_(judge_sounds=30)
+    model = Embedder(cfg.n_in, cfg.n_bins, cfg.size, cfg.n_dims, cfg.seed)
+    instrument, pitch, both = (Judge(dataset, cfg, s)(model) for s in ("instrument", "pitch", "instrument_pitch_2"))
+    assert both == pytest.approx(np.mean([instrument, pitch])) and instrument != pitch

@@ -1,0 +1,133 @@
+"""Recorded experiments: one change at a time, several seeds, all splits, each by one command.
+
+Conventions: a *trial* trains one network and judges it on the splits that it was trained for. `random` is trained once
+a seed, and serves `real` and the sound bank of an unheard family too; `held_out` rotates: a network is trained without
+each rendered family in turn, and all families are reported, then their mean. A trial is kept as soon as it is done, so
+an experiment may be killed and run again. Results are the mean over seeds, with the smallest and largest as `.lo` and `.hi`.
+
+Source
+------
+Our choice. Chapters 01, 03 and 04 show the results.
+"""
+
+import json
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import product
+
+import numpy as np
+
+from . import embed, evaluate, judge, paths, results, splits, train
+from .config import SCHEMES, Config, check_name
+from .dataset import build
+from .store import digest
+
+FULL = Config.preset("paper", sounds_per_instrument=500, recordings_each=1_500, eval_frames=20_000)
+RENDERED, UNRENDERED = ("timgm", "fluid"), "generaluser"  # families left out in turn; the one that is never trained on
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What is compared: variants by name, each a recipe and changes of `FULL`; on which schemes; with the rotation or not."""
+
+    variants: dict
+    schemes: tuple = SCHEMES
+    rotate: bool = False
+
+
+EXPERIMENTS = {
+    "level": Experiment({"as_is": ("ours", {}), "leveled": ("ours", {"level": 10.0})}, ("instrument", "pitch")),
+}
+
+
+def _judged(cfg, scheme, recipe, data, split):
+    """Train on the training sounds of one split, and judge by it and by the splits that share its training sounds."""
+    learn = data.subset((data.table[split] == "train").to_numpy())
+    model, history = train.train(cfg, scheme, recipe, learn, judge.Judge(data, cfg, scheme, split))
+    frames = embed.embed_frames(model, data, cfg)
+    points = embed.sound_points(frames, data)
+    values = {"seconds": history.seconds, "waiting": history.waiting}
+    shared = [name for name in splits.SPLITS if name in data.table] if split == "random" else [split]
+    for name, label in product(shared, evaluate.COLUMNS):
+        for metric, value in evaluate.evaluate(frames, points, data, label, name, cfg.eval_frames, cfg.seed).items():
+            metric, _, level = metric.partition(".")
+            values[f"{metric}.{label}.{name}" + (f".{level}" if level else "")] = value
+    return values
+
+
+def _trial(cfg, scheme, recipe, without, folder, sounds, say):
+    """The values of one trial, from its file where it was done before; `without` is the family left out, or ""."""
+    path = folder / f"{digest(cfg.as_dict(), scheme, recipe, without)}.json"
+    if not path.is_file():
+        say(f"training {scheme}, {recipe}, seed {cfg.seed}" + (f", without {without}" if without else ""))
+        data, split = sounds(cfg), "held_out" if without else "random"
+        if without:
+            data = replace(data, table=data.table.assign(held_out=splits.family_split(data.table, without, cfg.seed)))
+        values = _judged(cfg, scheme, recipe, data, split)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(values))
+    return json.loads(path.read_text())
+
+
+def _rotation(trial, others):
+    """Held-out values of all families, `without_<family>`, and their mean, `held_out`."""
+    families = {UNRENDERED: trial} | others
+    named = {family: {key: value for key, value in each.items() if "held_out" in key} for family, each in families.items()}
+    keys = set.intersection(*map(set, named.values()))
+    means = {key: float(np.mean([each[key] for each in named.values()])) for key in keys}
+    each = {key.replace("held_out", f"without_{family}"): value for family, values in named.items() for key, value in values.items()}
+    return trial | each | means
+
+
+def run(name, seeds=3, full=FULL, work=paths.Run("full"), results_folder=paths.ROOT / "results", say=print):
+    """Run an experiment, or what is left of it, and write `results/<name>.json`.
+
+    Parameters
+    ----------
+    name : str
+        One of `EXPERIMENTS`.
+    seeds : int
+    full : Config
+        What the variants change.
+    work : paths.Run
+        Where features and finished trials are kept.
+    results_folder : path
+    say : callable
+        Is told what is going on.
+
+    Returns
+    -------
+    dict of str to float
+        `<variant>.<scheme>.<metric>.<label>.<split>`, and the same with `.lo` and `.hi`.
+
+    Raises
+    ------
+    ValueError
+        Unknown experiment.
+    sources.SourceMissing
+        A sound bank is not here; says how to get it.
+    """
+    experiment, built = EXPERIMENTS[check_name("experiment", name, EXPERIMENTS)], {}
+
+    def sounds(cfg):
+        if cfg.level not in built:
+            built.clear()
+            built[cfg.level] = build(cfg, work)[0]
+        return built[cfg.level]
+
+    values, series = {}, {}
+    for (variant, (recipe, changes)), scheme in product(experiment.variants.items(), experiment.schemes):
+        found = []
+        for seed in range(seeds):
+            cfg = full.with_(seed=seed, **changes)
+            trial = partial(_trial, cfg, scheme, recipe, folder=work.root / "trials", sounds=sounds, say=say)
+            values_of = trial("")
+            if experiment.rotate:
+                values_of = _rotation(values_of, {family: trial(family) for family in RENDERED})
+            found.append(values_of)
+        for key in found[0]:
+            each = [trial[key] for trial in found]
+            at = f"{variant}.{scheme}.{key}"
+            series[at], values[at] = each, np.mean(each)
+            values |= {f"{at}.lo": min(each), f"{at}.hi": max(each)}
+    return results.save(results_folder / f"{name}.json", values, full, {"seconds": "s"}, series=series)["values"]

@@ -1,0 +1,60 @@
+"""Trained networks in files, each with a card that says what it is, and refused where it does not fit."""
+
+from . import tensors
+from .model import Embedder
+from .paths import Damaged
+
+ADVICE = "run chapter 03_train for this scheme"
+
+
+class WeightsMismatch(ValueError):
+    """Weights were trained with another front end or network."""
+
+
+def _shape(cfg):
+    """What weights depend on: the front end they saw, and the network they fill."""
+    return {
+        "front_end": cfg.front_end() | {"gain": cfg.gain, "level": cfg.level},
+        "network": {"n_in": cfg.n_in, "n_bins": cfg.n_bins, "size": cfg.size, "n_dims": cfg.n_dims},
+    }
+
+
+def save_weights(path, model, cfg, **card):
+    """Write the weights of a network with a card; `card` holds what else to say of them, such as data and figures."""
+    tensors.write(path, model.state_dict(), **_shape(cfg), config=cfg.as_dict(), **card)
+
+
+def load_weights(path, cfg):
+    """Read weights written by `save_weights`.
+
+    Returns
+    -------
+    model : Embedder
+        In evaluation mode.
+    card : dict
+
+    Raises
+    ------
+    FileNotFoundError
+        No such file; says to train first.
+    Damaged
+        The file is not whole.
+    WeightsMismatch
+        Its front end or network is not that of `cfg`.
+    """
+    state, card = tensors.read(path, "weights", ADVICE)
+    try:
+        differing = [
+            f"{part} {k}: file {card[part].get(k)!r}, here {v!r}"
+            for part, here in _shape(cfg).items() for k, v in here.items() if card[part].get(k) != v
+        ]
+    except (KeyError, AttributeError) as error:
+        raise Damaged(f"{path} is not a whole file of weights of this project ({error!r}): {ADVICE}") from None
+    if differing:
+        raise WeightsMismatch(f"{path} was trained otherwise ({'; '.join(differing)}): choose the same settings or train again")
+    model = Embedder(**_shape(cfg)["network"])
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        raise Damaged(f"{path} does not hold the layers of the network ({error}): {ADVICE}") from None
+    return model.eval(), card

@@ -1,0 +1,85 @@
+"""Recorded experiments: every trial once, values that are means of the seeds, held-out figures of all families."""
+
+import json
+
+import numpy as np
+import pytest
+
+from dml_lib import experiments, paths, splits
+from dml_lib.config import Config
+from dml_lib.dataset import Dataset
+from dml_lib.experiments import Experiment
+
+SMALL = Config(
+    threads=1, n_bins=40, size="small", ours_windows=16, ours_iterations=2, paper_iterations=2, validations=1, judge_sounds=30,
+    eval_frames=200,
+)
+
+
+@pytest.fixture
+def work(tmp_path, monkeypatch, make_dataset):
+    """A folder to work in, sounds of three families and of recordings in place of those of the profile, a short experiment."""
+    def build(cfg, run):
+        build.built.append(cfg.level)
+        dataset = make_dataset(120, easy=True)
+        library = np.array(["timgm", "fluid", "timgm", "fluid", "generaluser", "philharmonia"])[np.arange(120) // 20]
+        table = dataset.table.assign(
+            source_family=library, library=library, recorded=np.isin(library, ["generaluser", "philharmonia"]), kind="note")
+        for name, split in splits.protocols(table, cfg.seed).items():
+            table[name] = split
+        return Dataset(table, dataset.frames, dataset.start, dataset.n_frames).leveled(cfg.level), None
+
+    build.built = []
+    monkeypatch.setattr(experiments, "build", build)
+    monkeypatch.setitem(experiments.EXPERIMENTS, "short", Experiment({"a": ("ours", {}), "b": ("paper", {"level": 5.0})}, ("instrument",), True))
+    return paths.Run("test", str(tmp_path)), build
+
+
+def test_an_experiment_is_recorded_and_not_run_twice(work, tmp_path):
+    run, build = work
+    said = []
+    values = experiments.run("short", 2, SMALL, run, tmp_path / "results", said.append)
+    assert len(said) == 2 * 2 * 3 and len(list((tmp_path / "trials").iterdir())) == 12  # variants, seeds, families and none
+    assert build.built == [0.0, 5.0]  # built once a level
+    content = json.loads((tmp_path / "results" / "short.json").read_text())
+    assert content["values"] == values and content["config"]["n_bins"] == 40
+    for name, each in content["series"].items():
+        assert len(each) == 2 and values[name] == pytest.approx(np.mean(each))
+        assert (values[f"{name}.lo"], values[f"{name}.hi"]) == (min(each), max(each))
+    assert experiments.run("short", 2, SMALL, run, tmp_path / "results", said.append) == values
+    assert len(said) == 12 and build.built == [0.0, 5.0]  # all trials were found
+
+
+def test_held_out_is_the_mean_over_families(work, tmp_path):
+    run, _ = work
+    values = experiments.run("short", 1, SMALL, run, tmp_path / "results", lambda text: None)
+    for level in ("", ".frame", ".audible"):
+        each = [values[f"a.instrument.knn.instrument.without_{family}{level}"] for family in splits.BANKS]
+        assert values[f"a.instrument.knn.instrument.held_out{level}"] == pytest.approx(np.mean(each))
+    assert {"a.instrument.knn.instrument.random", "a.instrument.knn.pitch.real", "b.instrument.seconds"} <= set(values)
+    assert values["a.instrument.seconds"] > 0
+
+
+def test_no_family_is_trained_on_that_is_left_out(work, tmp_path, monkeypatch):
+    run, _ = work
+    heard = []
+    train = experiments.train.train
+
+    def watched(cfg, scheme, recipe, dataset, *rest):
+        heard.append(set(dataset.table["source_family"]))
+        return train(cfg, scheme, recipe, dataset, *rest, progress=False)
+
+    monkeypatch.setattr(experiments.train, "train", watched)
+    experiments.run("short", 1, SMALL, run, tmp_path / "results", lambda text: None)
+    assert heard[:3] == [{"timgm", "fluid"}, {"fluid"}, {"timgm"}]
+
+
+def test_unknown_experiment():
+    with pytest.raises(ValueError, match="unknown experiment 'levels'.*Did you mean 'level'"):
+        experiments.run("levels")
+
+
+def test_every_experiment_names_changes_that_exist():
+    for name, experiment in experiments.EXPERIMENTS.items():
+        for recipe, changes in experiment.variants.values():
+            assert experiments.FULL.with_(**changes) and recipe in ("paper", "ours"), name
