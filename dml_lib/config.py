@@ -81,8 +81,10 @@ class Config:
     # our recipe
     ours_iterations: int = 750
     ours_windows: int = 96
-    memory: int = 2_000  # points of earlier batches that still count as neighbors
     ours_learning_rate: float = 1e-3
+    ours_loss: str = "neighbors"  # or "pairs", which schemes of two labels take always: there neighbors collapse
+    unit_gain: bool = True  # weights and steps of one scale in all layers, not for "pairs"
+    memory: int = 2_000  # points of earlier batches that still count as neighbors
     weight_decay: float = 0.01
 
     # evaluation
@@ -135,7 +137,7 @@ PRESETS = {
     ),
     "standard": dict(
         sources=("timgm6mb", "fluidr3"), recordings=("generaluser_gs", "philharmonia"), recordings_each=800,
-        sounds_per_instrument=160, note_step=1, paper_iterations=150, ours_iterations=600, judge_sounds=240,
+        sounds_per_instrument=160, note_step=1, paper_iterations=150, ours_iterations=1_000, judge_sounds=240,
     ),
     "paper": dict(
         sources=("timgm6mb", "fluidr3", "musescore_general", "csound_gm"), recordings=("generaluser_gs", "philharmonia"),

@@ -22,7 +22,7 @@ from .config import SCHEMES, Config, check_name
 from .dataset import build
 from .store import digest
 
-FULL = Config.preset("paper", sounds_per_instrument=500, recordings_each=1_500, eval_frames=20_000)
+FULL = Config.preset("paper", sounds_per_instrument=500, recordings_each=1_500, ours_iterations=400, eval_frames=20_000)
 RENDERED, UNRENDERED = ("timgm", "fluid"), "generaluser"  # families left out in turn; the one that is never trained on
 
 
@@ -35,8 +35,17 @@ class Experiment:
     rotate: bool = False
 
 
+PAIRS = {"ours_loss": "pairs", "unit_gain": False, "memory": 0}
 EXPERIMENTS = {
     "level": Experiment({"as_is": ("ours", {}), "leveled": ("ours", {"level": 10.0})}, ("instrument", "pitch")),
+    "ladder": Experiment({
+        "paper": ("paper", {"paper_iterations": 400}),
+        "all_pairs": ("ours", PAIRS),
+        "neighbors": ("ours", PAIRS | {"ours_loss": "neighbors"}),
+        "unit_gain": ("ours", {"memory": 0}),
+        "memory": ("ours", {}),
+    }, ("instrument", "pitch")),
+    "schemes": Experiment({"ours": ("ours", {})}, rotate=True),
 }
 
 

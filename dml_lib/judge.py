@@ -25,8 +25,8 @@ class Judge:
     """
 
     def __init__(self, dataset, cfg, scheme, split="random", k=15):
-        labels = LABELS.get(check_name("scheme", scheme, SCHEMES), tuple(evaluate.COLUMNS))
-        found = [evaluate.labeled_sounds(dataset, label, split) for label in labels]
+        self.labels = LABELS.get(check_name("scheme", scheme, SCHEMES), tuple(evaluate.COLUMNS))
+        found = [evaluate.labeled_sounds(dataset, label, split) for label in self.labels]
         rng = np.random.default_rng([cfg.seed, 6])
         share = (cfg.judge_sounds * 2 // 3, cfg.judge_sounds // 3)
         rows = [np.intersect1d(found[0][0][i], found[-1][0][i]) for i in range(2)]

@@ -14,6 +14,7 @@ SIZES = {
     "xlarge": (20, 40, 80, 256),
     "xxlarge": (24, 48, 96, 512),
 }  # channels of the three convolutions, units of the first dense layer
+INITIAL_SD = 0.01
 
 
 class Embedder(nn.Module):
@@ -61,7 +62,7 @@ class Embedder(nn.Module):
         generator = torch.Generator().manual_seed(seed)
         for name, parameter in self.named_parameters():
             if name.endswith("weight"):
-                nn.init.normal_(parameter, 0.0, 0.01, generator=generator)
+                nn.init.normal_(parameter, 0.0, INITIAL_SD, generator=generator)
             else:
                 nn.init.zeros_(parameter)
         self.to(memory_format=torch.channels_last)

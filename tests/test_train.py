@@ -48,7 +48,7 @@ def test_loss_falls_on_easy_data(make_dataset, cfg):
     _, history = train(cfg, "instrument", "ours", make_dataset(easy=True), progress=False)
     loss = [value for _, value in history.loss]
     assert len(loss) == 30
-    assert loss[0] == pytest.approx(np.log(31 / 7), abs=0.05)  # all points in one place: 7 of 31 neighbors are right
+    assert loss[0] == pytest.approx(np.log(31 / 7), abs=0.3)  # about as if all points were in one place: 7 of 31 are right
     assert np.mean(loss[-5:]) < 0.3
 
 
@@ -73,14 +73,46 @@ def test_the_papers_recipe_is_plain_gradient_descent(scheme, dataset, cfg):
 
 
 def test_our_recipe_warms_up_and_cools_down(dataset, cfg):
-    """A step of AdamW is about as long as its learning rate, which the one-cycle schedule moves."""
-    seen = [weights(untrained(cfg))]
-    train(cfg.with_(ours_iterations=20, validations=20), "pitch", "ours", dataset, lambda model: seen.append(weights(model)), progress=False)
-    steps = [(b - a).abs().median().item() for a, b in zip(seen, seen[1:])]
+    """A step of AdamW is about as long as its learning rate, which rises and falls."""
+    seen = []
+
+    def validate(model):
+        seen.append(weights(model))
+        return 0.5
+
+    cfg = cfg.with_(ours_iterations=21, validations=21, ours_loss="pairs", unit_gain=False)  # whose gradients hardly turn
+    train(cfg, "pitch", "ours", dataset, validate, progress=False)
+    steps = [(b - a).abs().median().item() for a, b in zip(seen, seen[1:])]  # from the second iteration on
     peak = int(np.argmax(steps))
     assert len(steps) == 20 and 2 <= peak <= 10
     assert steps[peak] > 5 * steps[0] and steps[peak] > 20 * steps[-1]
     assert steps[peak] == pytest.approx(cfg.ours_learning_rate, rel=0.5)
+
+
+def test_our_recipe_starts_with_weights_of_unit_gain(dataset, cfg):
+    """With a learning rate of nothing they are the first weights, scaled layer by layer, or as the paper's."""
+    cfg = cfg.with_(ours_iterations=1, ours_learning_rate=0.0)
+    first, started = untrained(cfg), train(cfg, "pitch", "ours", dataset, progress=False)[0]
+    for (name, a), b in zip(first.named_parameters(), started.parameters()):
+        if a.ndim > 1:
+            torch.testing.assert_close(b, a / 0.01 / a[0].numel() ** 0.5)
+    as_paper, _ = train(cfg.with_(unit_gain=False), "pitch", "ours", dataset, progress=False)
+    assert torch.equal(weights(as_paper), weights(first))
+
+
+def test_our_recipe_by_pairs_is_the_papers_two_costs(dataset, cfg):
+    cfg = cfg.with_(ours_iterations=1, ours_loss="pairs")
+    _, history = train(cfg.with_(unit_gain=False), "pitch", "ours", dataset, progress=False)
+    assert history.loss[0][1] == pytest.approx(1, abs=0.01)  # all points in one place: only the margin costs
+    with pytest.raises(ValueError, match="unknown loss of our recipe 'pair'"):
+        train(cfg.with_(ours_loss="pair"), "pitch", "ours", dataset, progress=False)
+
+
+def test_memory_holds_the_points_of_the_batches_before(dataset, cfg):
+    """Without memory a batch meets itself alone: from the second iteration on the losses differ."""
+    cfg = cfg.with_(ours_iterations=3)
+    (_, none), (_, some) = (train(cfg.with_(memory=n), "pitch", "ours", dataset, progress=False) for n in (0, 1_000))
+    assert none.loss[0] == some.loss[0] and none.loss[1] != some.loss[1]
 
 
 def test_the_origin_penalty_of_the_scheme_is_part_of_the_papers_loss(make_dataset, cfg):
