@@ -10,4 +10,4 @@ import os
 __version__ = "0.1.0"
 
 # Torch's threads spin while they wait; where another program holds a core, that made training up to a hundred times slower.
-os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")

@@ -64,8 +64,9 @@ def report(profile, full, only, seeds):
     from . import config, evaluate, experiments, paths, results
 
     if full:
-        for name in [only] if only else experiments.EXPERIMENTS:
-            click.echo(experiments.run(name, seeds, say=click.echo))
+        for name in [only] if only else ["leaks", *experiments.EXPERIMENTS]:
+            values = experiments.record_leaks() if name == "leaks" else experiments.run(name, seeds, say=click.echo)
+            click.echo(f"results/{name}.json: {len(values)} values")
         return
     config.check_name("profile", profile, config.PRESETS)
     values = results.load(paths.Run(profile).result("evaluate"))["values"]

@@ -16,13 +16,15 @@ from functools import partial
 from itertools import product
 
 import numpy as np
+import pandas as pd
 
-from . import embed, evaluate, judge, paths, results, splits, train
+from . import duplicates, embed, evaluate, judge, paths, results, splits, train
 from .config import SCHEMES, Config, check_name
 from .dataset import build
 from .store import digest
 
 FULL = Config.preset("paper", sounds_per_instrument=500, recordings_each=1_500, ours_iterations=400, eval_frames=20_000)
+JUDGED = {"train": 2_000, "valid": 600, "test": 1_000}  # sounds of each part: embedding all of them takes longer than training
 RENDERED, UNRENDERED = ("timgm", "fluid"), "generaluser"  # families left out in turn; the one that is never trained on
 
 
@@ -44,19 +46,30 @@ EXPERIMENTS = {
         "neighbors": ("ours", PAIRS | {"ours_loss": "neighbors"}),
         "unit_gain": ("ours", {"memory": 0}),
         "memory": ("ours", {}),
-    }, ("instrument", "pitch")),
+    }, ("instrument",)),
     "schemes": Experiment({"ours": ("ours", {})}, rotate=True),
 }
+
+
+def _some(parts, seed):
+    """Which sounds a network is judged on: at most `JUDGED` of each part of each split, by chance."""
+    rng, chosen = np.random.default_rng([seed, 9]), np.zeros(len(parts), bool)
+    for split, (part, most) in product(parts, JUDGED.items()):
+        rows = np.flatnonzero(parts[split] == part)
+        if part == "test" or not chosen[rows].any():  # what is trained on is the same in all splits of one network
+            chosen[rng.choice(rows, min(most, len(rows)), replace=False)] = True
+    return chosen
 
 
 def _judged(cfg, scheme, recipe, data, split):
     """Train on the training sounds of one split, and judge by it and by the splits that share its training sounds."""
     learn = data.subset((data.table[split] == "train").to_numpy())
     model, history = train.train(cfg, scheme, recipe, learn, judge.Judge(data, cfg, scheme, split))
-    frames = embed.embed_frames(model, data, cfg)
-    points = embed.sound_points(frames, data)
     values = {"seconds": history.seconds, "waiting": history.waiting}
     shared = [name for name in splits.SPLITS if name in data.table] if split == "random" else [split]
+    data = data.subset(_some(data.table[shared], cfg.seed))
+    frames = embed.embed_frames(model, data, cfg)
+    points = embed.sound_points(frames, data)
     for name, label in product(shared, evaluate.COLUMNS):
         for metric, value in evaluate.evaluate(frames, points, data, label, name, cfg.eval_frames, cfg.seed).items():
             metric, _, level = metric.partition(".")
@@ -88,7 +101,7 @@ def _rotation(trial, others):
     return trial | each | means
 
 
-def run(name, seeds=3, full=FULL, work=paths.Run("full"), results_folder=paths.ROOT / "results", say=print):
+def run(name, seeds=3, full=FULL, work=paths.Run("full"), folder=paths.RECORDED, say=print):
     """Run an experiment, or what is left of it, and write `results/<name>.json`.
 
     Parameters
@@ -100,7 +113,8 @@ def run(name, seeds=3, full=FULL, work=paths.Run("full"), results_folder=paths.R
         What the variants change.
     work : paths.Run
         Where features and finished trials are kept.
-    results_folder : path
+    folder : path
+        Where the results go.
     say : callable
         Is told what is going on.
 
@@ -139,4 +153,40 @@ def run(name, seeds=3, full=FULL, work=paths.Run("full"), results_folder=paths.R
             at = f"{variant}.{scheme}.{key}"
             series[at], values[at] = each, np.mean(each)
             values |= {f"{at}.lo": min(each), f"{at}.hi": max(each)}
-    return results.save(results_folder / f"{name}.json", values, full, {"seconds": "s"}, series=series)["values"]
+    return results.save(folder / f"{name}.json", values, full, {"seconds": "s"}, series=series)["values"]
+
+
+def record_leaks(full=FULL, work=paths.Run("full"), folder=paths.RECORDED):
+    """Compare all sound banks and recordings with one another, and write `results/leaks.json`: `<a>.<b>.<figure>`."""
+    table = duplicates.leaks(build(full, work)[0])
+    figures = table.columns.drop(["library_a", "family_a", "library_b", "family_b"])
+    values = {f"{row.library_a}.{row.library_b}.{figure}": row[figure] for _, row in table.iterrows() for figure in figures}
+    return results.save(folder / "leaks.json", values, full)["values"]
+
+
+def recorded_leaks():
+    """The recorded leak table: one row two libraries, most alike first."""
+    values = pd.Series(results.recorded("leaks"))
+    values.index = pd.MultiIndex.from_tuples([name.split(".") for name in values.index])
+    return values.unstack().sort_values("mean", ascending=False)
+
+
+def recorded(name, scheme, metric="knn", level=""):
+    """A recorded experiment as a table of text: one row a variant, one column a label and split, mean (smallest, largest).
+
+    Parameters
+    ----------
+    name : str
+        Of the experiment.
+    scheme, metric : str
+    level : str
+        "", ".frame" or ".audible".
+    """
+    values, rows = results.recorded(name), {}
+    for variant in EXPERIMENTS[name].variants:
+        for label, split in product(evaluate.COLUMNS, splits.SPLITS):
+            at = f"{variant}.{scheme}.{metric}.{label}.{split}{level}"
+            if at in values:
+                low, high = values[f"{at}.lo"], values[f"{at}.hi"]
+                rows.setdefault(variant, {})[label, split] = f"{values[at]:.3f} ({low:.3f}, {high:.3f})"
+    return pd.DataFrame.from_dict(rows, orient="index")

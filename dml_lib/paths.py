@@ -6,7 +6,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTERS = ROOT / "chapters"
-PUBLISHED = ROOT / "results" / "published.json"
+RECORDED = ROOT / "results"  # results of long runs, each written by a command
+PUBLISHED = RECORDED / "published.json"
 DATA = ROOT / "data"  # what the project fetched for itself; never the user's own files
 
 
@@ -55,3 +56,6 @@ class Run:
 
     def embedding(self, scheme, recipe):
         return self.root / "embeddings" / f"{scheme}.{recipe}.safetensors"
+
+    def checkpoint(self, scheme, recipe):
+        return self.root / "checkpoints" / f"{scheme}.{recipe}.safetensors"

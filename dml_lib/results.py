@@ -70,7 +70,8 @@ def load(path):
     name, _, scheme = path.stem.partition("_")
     chapter = CHAPTER_OF.get(name, path.stem) + (f" with scheme {scheme!r}" if scheme else "")
     if not path.is_file():
-        raise ResultMissing(f"no result at {path}: run chapter {chapter} first")
+        todo = f"run `python -m dml_lib report --full --only {path.stem}`" if path.parent == paths.RECORDED else f"run chapter {chapter} first"
+        raise ResultMissing(f"no result at {path}: {todo}")
     try:
         content = json.loads(path.read_text())
         if not isinstance(content["values"], dict):
@@ -91,6 +92,11 @@ def glue(values):
 
     for name, value in values.items():
         bind(name, value if isinstance(value, (str, int)) else float(value), display=False)
+
+
+def recorded(name):
+    """Values of a recorded experiment, by name."""
+    return load(paths.RECORDED / f"{name}.json")["values"]
 
 
 def published():

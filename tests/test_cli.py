@@ -34,6 +34,8 @@ def test_fetch_of_what_is_here_names_the_file():
     (("book", "--profile", "fsat"), "unknown profile 'fsat'"),
     (("fetch", "nosuch"), "unknown source 'nosuch'"),
     (("bok",), "No such command 'bok'"),
+    (("report", "--profile", "fsat"), "unknown profile 'fsat'"),
+    (("report", "--full", "--only", "levle"), "unknown experiment 'levle'"),
     (("book", "--sede", "1"), "No such option"),
     (("book", "--seed", "one"), "'one' is not a valid integer"),
 ])

@@ -83,3 +83,25 @@ def test_every_experiment_names_changes_that_exist():
     for name, experiment in experiments.EXPERIMENTS.items():
         for recipe, changes in experiment.variants.values():
             assert experiments.FULL.with_(**changes) and recipe in ("paper", "ours"), name
+
+
+def test_a_recorded_experiment_reads_as_a_table(work, tmp_path, monkeypatch):
+    run, _ = work
+    monkeypatch.setattr(paths, "RECORDED", tmp_path / "results")
+    with pytest.raises(FileNotFoundError, match="no result at .*short.json: run `python -m dml_lib report --full --only short`"):
+        experiments.recorded("short", "instrument")
+    values = experiments.run("short", 2, SMALL, run, tmp_path / "results", lambda text: None)
+    table = experiments.recorded("short", "instrument", level=".audible")
+    assert list(table.index) == ["a", "b"] and len(table.columns) == 6
+    at = "a.instrument.knn.pitch.real.audible"
+    assert table.loc["a", ("pitch", "real")] == f"{values[at]:.3f} ({values[f'{at}.lo']:.3f}, {values[f'{at}.hi']:.3f})"
+
+
+def test_leaks_are_recorded(work, tmp_path, monkeypatch):
+    run, _ = work
+    monkeypatch.setattr(paths, "RECORDED", tmp_path / "results")
+    experiments.record_leaks(SMALL, run, tmp_path / "results")
+    table, expected = experiments.recorded_leaks(), experiments.duplicates.leaks(work[1](SMALL, run)[0])
+    assert len(table) == len(expected) > 1 and table["mean"].is_monotonic_decreasing
+    for row in expected.itertuples():
+        assert table.loc[(row.library_a, row.library_b), "mean"] == pytest.approx(row.mean)
