@@ -142,7 +142,7 @@ def _step(network, half):
     def step():
         with torch.autocast("cpu", torch.bfloat16, enabled=half):
             z = network(x)
-        cost = loss.neighbor_loss(z.float(), z.float(), group[:, None] == group)
+        cost = loss.neighbor_loss(z.float(), group[:, None] == group)
         optimizer.zero_grad()
         cost.backward()
         optimizer.step()

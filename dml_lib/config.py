@@ -82,9 +82,8 @@ class Config:
     ours_iterations: int = 750
     ours_windows: int = 96
     ours_learning_rate: float = 1e-3
-    ours_loss: str = "neighbors"  # or "pairs", which schemes of two labels take always: there neighbors collapse
-    unit_gain: bool = True  # weights and steps of one scale in all layers, not for "pairs"
-    memory: int = 2_000  # points of earlier batches that still count as neighbors
+    ours_loss: str = "neighbors"  # or "pairs", the paper's two costs over all pairs of a batch
+    unit_gain: bool = True  # weights and steps of one scale in all layers; else the paper's weights and one rate
     weight_decay: float = 0.01
 
     # evaluation

@@ -94,7 +94,7 @@ def all_pairs_loss(z, related, margin_pos=0.0, margin_neg=1.0, form="paper"):
     return pull.sum() / same.sum().clamp(min=1) + push.sum() / (~same).sum().clamp(min=1)
 
 
-def neighbor_loss(z, others, related):
+def neighbor_loss(z, related):
     """How little of each point's neighborhood is of its own kind: the chance that a neighbor drawn at random is not.
 
     A neighbor at distance d is drawn in proportion to exp(-d^2); the loss is the mean of minus the logarithm of the
@@ -104,9 +104,7 @@ def neighbor_loss(z, others, related):
     Parameters
     ----------
     z : torch.Tensor, (batch, n_dims)
-    others : torch.Tensor, (batch + n, n_dims)
-        The same points first, then others to choose from.
-    related : torch.Tensor, (batch, batch + n), bool
+    related : torch.Tensor, (batch, batch), bool
         True for positive pairs. A point is not its own neighbor: the diagonal is ignored.
 
     Returns
@@ -118,11 +116,10 @@ def neighbor_loss(z, others, related):
     ------
     Neighborhood components analysis (Goldberger et al. 2004; with a network, Salakhutdinov and Hinton 2007).
     """
-    nearness = -(z[:, None] - others[None]).square().sum(-1)
-    itself = torch.eye(len(z), len(others), dtype=torch.bool, device=z.device)
+    itself = torch.eye(len(z), dtype=torch.bool, device=z.device)
     related = related & ~itself
     asked = related.any(1)
     if not asked.any():
         return z.sum() * 0
-    nearness, related = nearness.masked_fill(itself, -torch.inf)[asked], related[asked]
-    return (nearness.logsumexp(1) - nearness.masked_fill(~related, -torch.inf).logsumexp(1)).mean()
+    nearness = -(z[:, None] - z[None]).square().sum(-1).masked_fill(itself, torch.inf)[asked]
+    return (nearness.logsumexp(1) - nearness.masked_fill(~related[asked], -torch.inf).logsumexp(1)).mean()

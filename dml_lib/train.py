@@ -85,15 +85,12 @@ class Paper:
         z = self.model(x.flatten(0, 1)).unflatten(0, x.shape[:2])
         return losses.triplet_loss(*z, self.cfg.margin_pos, self.cfg.margin_neg, self.cfg.loss_form, self.penalty)
 
-    memory = {}
-
 
 class Ours:
     """AdamW on grouped batches, in half precision where the processor has it; the best weights by validation are kept.
 
-    For schemes of one label: `neighbor_loss` with a memory of the batches before, and *unit gain*, which gives weights
-    and steps of each layer the scale 1 / sqrt(inputs): with one rate for all, a step of the first dense layer, of 12,960
-    inputs, drives its units into saturation. For schemes of two labels: `all_pairs_loss` from the paper's weights.
+    *Unit gain* gives weights and steps of each layer the scale 1 / sqrt(inputs): with one rate for all, a step of the
+    first dense layer, of 12,960 inputs, drives its units into saturation.
 
     Source
     ------
@@ -107,19 +104,15 @@ class Ours:
         self.neighborhoods = neighborhoods
         self.sampler = GroupSampler(dataset, neighborhoods, cfg, cfg.seed)
         self.half = native_half()
-        both = neighborhoods.by_instrument and neighborhoods.tolerance is not None
-        loss = "pairs" if both else check_name("loss of our recipe", cfg.ours_loss, ("neighbors", "pairs"))
-        self.by_pairs = loss == "pairs"
+        check_name("loss of our recipe", cfg.ours_loss, ("neighbors", "pairs"))
         groups = [{"params": [p], "scale": 1.0} for p in model.parameters()]
-        if cfg.unit_gain and not self.by_pairs:
-            for group in groups:
-                weight = group["params"][0]
-                gain = weight[0].numel() ** -0.5 if weight.ndim > 1 else BIAS_SCALE
-                group["scale"] = UNIT_RATE * gain
-                with torch.no_grad():
-                    weight.mul_(gain / INITIAL_SD)  # biases are 0
+        for group in groups if cfg.unit_gain else ():
+            weight = group["params"][0]
+            gain = weight[0].numel() ** -0.5 if weight.ndim > 1 else BIAS_SCALE
+            group["scale"] = UNIT_RATE * gain
+            with torch.no_grad():
+                weight.mul_(gain / INITIAL_SD)  # biases are 0
         self.optimizer = torch.optim.AdamW(groups, lr=cfg.ours_learning_rate, weight_decay=cfg.weight_decay)
-        self.memory = {"z": torch.zeros(0, cfg.n_dims), "sounds": torch.zeros(0, dtype=torch.int64)}
 
     def rate(self, iteration):
         """Learning rate of an iteration: up along a cosine, then down to nothing."""
@@ -128,18 +121,14 @@ class Ours:
         return self.cfg.ours_learning_rate * max(1e-3, (1 - math.cos(math.pi * phase)) / 2)
 
     def cost(self, batch):
-        """Loss of a batch of the sampler; its points join the memory."""
+        """Loss of a batch of the sampler."""
         x, sounds = batch
         with torch.autocast("cpu", torch.bfloat16, enabled=self.half):
             z = self.model(torch.from_numpy(x))
-        everyone = np.concatenate([sounds, self.memory["sounds"].numpy()])
-        related = torch.from_numpy(self.neighborhoods.related(sounds[:, None], everyone[None, :]))
-        if self.by_pairs:
+        related = torch.from_numpy(self.neighborhoods.related(sounds[:, None], sounds[None, :]))
+        if self.cfg.ours_loss == "pairs":
             return losses.all_pairs_loss(z, related, self.cfg.margin_pos, self.cfg.margin_neg, self.cfg.loss_form)
-        cost = losses.neighbor_loss(z, torch.cat([z, self.memory["z"]]), related)
-        new = {"z": z.detach(), "sounds": torch.from_numpy(sounds)}
-        self.memory = {name: torch.cat([new[name], old])[:self.cfg.memory] for name, old in self.memory.items()}
-        return cost
+        return losses.neighbor_loss(z, related)
 
 
 def _state(recipe, best):
@@ -147,14 +136,13 @@ def _state(recipe, best):
     moments = {
         f"moments.{i}.{name}": value for i, state in recipe.optimizer.state_dict()["state"].items() for name, value in state.items()
     }
-    parts = {"model": recipe.model.state_dict(), "best": best, "memory": recipe.memory}
+    parts = {"model": recipe.model.state_dict(), "best": best}
     return moments | {f"{part}.{name}": value for part, named in parts.items() for name, value in named.items()}
 
 
 def _restore(recipe, state):
     """Undo `_state`; returns the best weights."""
-    parts = {"model": {}, "best": {}, "memory": {}}
-    moments = {}
+    parts, moments = {"model": {}, "best": {}}, {}
     for name, value in state.items():
         part, _, rest = name.partition(".")
         if part == "moments":
@@ -164,7 +152,6 @@ def _restore(recipe, state):
             parts[part][rest] = value
     recipe.model.load_state_dict(parts["model"])
     recipe.optimizer.load_state_dict(recipe.optimizer.state_dict() | {"state": moments})
-    recipe.memory = parts["memory"]
     return parts["best"]
 
 

@@ -108,13 +108,6 @@ def test_our_recipe_by_pairs_is_the_papers_two_costs(dataset, cfg):
         train(cfg.with_(ours_loss="pair"), "pitch", "ours", dataset, progress=False)
 
 
-def test_memory_holds_the_points_of_the_batches_before(dataset, cfg):
-    """Without memory a batch meets itself alone: from the second iteration on the losses differ."""
-    cfg = cfg.with_(ours_iterations=3)
-    (_, none), (_, some) = (train(cfg.with_(memory=n), "pitch", "ours", dataset, progress=False) for n in (0, 1_000))
-    assert none.loss[0] == some.loss[0] and none.loss[1] != some.loss[1]
-
-
 def test_the_origin_penalty_of_the_scheme_is_part_of_the_papers_loss(make_dataset, cfg):
     """With margins that nothing reaches, only the penalty is left to move the weights."""
     start = weights(Embedder(n_bins=40, size="small", seed=cfg.seed))
@@ -198,7 +191,7 @@ class Killed(Exception):
 @pytest.mark.parametrize("last", [1, 4, 6])
 def test_killed_and_resumed_is_the_uninterrupted_run_bit_for_bit(recipe, last, dataset, cfg, tmp_path, monkeypatch):
     """A checkpoint after each step, and an end without warning after one of them."""
-    cfg = cfg.with_(paper_iterations=7, ours_iterations=7, validations=7, memory=40)
+    cfg = cfg.with_(paper_iterations=7, ours_iterations=7, validations=7)
     accuracies = {n: 0.5 - abs(n - 3) / 10 for n in range(1, 8)}  # the third weights are the best
 
     def validate(model):
