@@ -9,5 +9,5 @@ import os
 
 __version__ = "0.1.0"
 
-# Torch's threads spin while they wait; where another program holds a core, that made training up to a hundred times slower.
+# Torch's threads spin while they wait, which blocks a core that another program needs: let them spin briefly.
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")

@@ -63,6 +63,8 @@ def report(profile, full, only, seeds):
     """Print the report card of a run; with --full, make the figures in results/."""
     from . import config, evaluate, experiments, paths, results
 
+    if only and not full:
+        raise click.UsageError("--only names a recorded experiment: add --full")
     if full:
         for name in [only] if only else ["leaks", *experiments.EXPERIMENTS]:
             values = experiments.record_leaks() if name == "leaks" else experiments.run(name, seeds, say=click.echo)

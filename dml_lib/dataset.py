@@ -220,7 +220,7 @@ def build(cfg, run, progress=True):
     """
     tables, rng = [catalog.table(cfg).assign(kind="note")], np.random.default_rng([cfg.seed, 8])
     for name in cfg.recordings:
-        if sources.kind(name) == "recordings" and sources.find(name):
+        if sources.folder(name):
             table = catalog.recordings(name)
             notes = table[(table["kind"] == "note") & table["note_number"].notna() & (table["reason"] == "")]
             chosen = rng.choice(len(notes), min(cfg.recordings_each, len(notes)), replace=False)

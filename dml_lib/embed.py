@@ -5,6 +5,7 @@ import torch
 
 from . import tensors
 from .features import log_compress
+from .weights import ADVICE
 
 BLOCK_FRAMES = 512  # larger blocks leave the cache; a longer sound is a block of its own
 
@@ -85,5 +86,5 @@ def load_embedding(path):
     Damaged
         The file is not whole.
     """
-    found, _ = tensors.read(path, "embedding", "run chapter 03_train for this scheme")
+    found, _ = tensors.read(path, "embedding", ADVICE)
     return found["frames"].numpy(), found["sounds"].numpy()

@@ -220,7 +220,7 @@ def evaluate(frames, points, dataset, label, split="random", max_frames=20_000, 
         `instrument` or `pitch`.
     split : str
     max_frames : int
-        Frames drawn from each split for the frame level.
+        Frames drawn from each part of a split for the frame level.
     seed : int
 
     Returns

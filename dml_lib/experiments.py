@@ -3,11 +3,13 @@
 Conventions: a *trial* trains one network and judges it on the splits that it was trained for. `random` is trained once
 a seed, and serves `real` and the sound bank of an unheard family too; `held_out` rotates: a network is trained without
 each rendered family in turn, and all families are reported, then their mean. A trial is kept as soon as it is done, so
-an experiment may be killed and run again. Results are the mean over seeds, with the smallest and largest as `.lo` and `.hi`.
+an experiment may be killed and run again. Seeds change the network and its
+batches, never the sounds or the random split. Results are the mean over seeds, with the smallest and largest as `.lo`
+and `.hi`.
 
 Source
 ------
-Our choice. Chapters 01, 03 and 04 show the results.
+Our choice. Chapters 01 and 03 show the results.
 """
 
 import json
@@ -21,6 +23,7 @@ import pandas as pd
 from . import duplicates, embed, evaluate, judge, paths, results, splits, train
 from .config import SCHEMES, Config, check_name
 from .dataset import build
+from .sounds import sources
 from .store import digest
 
 FULL = Config.preset("paper", sounds_per_instrument=500, recordings_each=1_500, ours_iterations=400, eval_frames=20_000, threads=1)
@@ -77,7 +80,8 @@ def _judged(cfg, scheme, recipe, data, split):
 
 def _trial(cfg, scheme, recipe, without, folder, sounds, say):
     """The values of one trial, from its file where it was done before; `without` is the family left out, or ""."""
-    path = folder / f"{digest(cfg.as_dict(), scheme, recipe, without)}.json"
+    heard = [name for name in cfg.recordings if sources.folder(name)]
+    path = folder / f"{digest(cfg.as_dict(), heard, scheme, recipe, without)}.json"
     if not path.is_file():
         say(f"training {scheme}, {recipe}, seed {cfg.seed}" + (f", without {without}" if without else ""))
         data, split = sounds(cfg), "held_out" if without else "random"
@@ -85,7 +89,9 @@ def _trial(cfg, scheme, recipe, without, folder, sounds, say):
             data = replace(data, table=data.table.assign(held_out=splits.family_split(data.table, without, cfg.seed)))
         values = _judged(cfg, scheme, recipe, data, split)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(values))
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text(json.dumps(values))
+        temporary.replace(path)
     return json.loads(path.read_text())
 
 
@@ -133,7 +139,7 @@ def run(name, seeds=3, full=FULL, work=paths.Run("full"), folder=paths.RECORDED,
     def sounds(cfg):
         if cfg.level not in built:
             built.clear()
-            built[cfg.level] = build(cfg, work)[0]
+            built[cfg.level] = build(cfg.with_(seed=full.seed), work)[0]
         return built[cfg.level]
 
     values, series = {}, {}
@@ -151,7 +157,8 @@ def run(name, seeds=3, full=FULL, work=paths.Run("full"), folder=paths.RECORDED,
             at = f"{variant}.{scheme}.{key}"
             series[at], values[at] = each, np.mean(each)
             values |= {f"{at}.lo": min(each), f"{at}.hi": max(each)}
-    return results.save(folder / f"{name}.json", values, full, {"seconds": "s"}, series=series)["values"]
+    not_run = splits.not_run({part for key in values for part in key.split(".")})
+    return results.save(folder / f"{name}.json", values, full, {"seconds": "s"}, series=series, not_run=not_run)["values"]
 
 
 def record_leaks(full=FULL, work=paths.Run("full"), folder=paths.RECORDED):
@@ -166,7 +173,7 @@ def recorded_leaks():
     """The recorded leak table: one row two libraries, most alike first."""
     values = pd.Series(results.recorded("leaks"))
     values.index = pd.MultiIndex.from_tuples([name.split(".") for name in values.index])
-    return values.unstack().sort_values("mean", ascending=False)
+    return values.unstack().sort_values("mean", ascending=False).convert_dtypes()
 
 
 def recorded(name, scheme, metric="knn", level=""):

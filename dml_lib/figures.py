@@ -260,5 +260,3 @@ def path_and_units(background, path, units):
         )
     alt = f"A path of {len(path)} steps through the space and the nearest corpus frames along it"
     return finish(fig, alt, 560, scene=scene(), legend={"orientation": "h", "y": 1.05}).update_layout(margin={"l": 0, "r": 0, "b": 0})
-
-

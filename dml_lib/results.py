@@ -68,16 +68,17 @@ def load(path):
     """
     path = Path(path)
     name, _, scheme = path.stem.partition("_")
-    chapter = CHAPTER_OF.get(name, path.stem) + (f" with scheme {scheme!r}" if scheme else "")
+    todo = f"run chapter {CHAPTER_OF.get(name, path.stem)}" + (f" with scheme {scheme!r}" if scheme else "")
+    if path.parent == paths.RECORDED:
+        todo = f"get it from the repository, or run `python -m dml_lib report --full --only {path.stem}`"
     if not path.is_file():
-        todo = f"run `python -m dml_lib report --full --only {path.stem}`" if path.parent == paths.RECORDED else f"run chapter {chapter} first"
-        raise ResultMissing(f"no result at {path}: {todo}")
+        raise ResultMissing(f"no result at {path}: {todo} first")
     try:
         content = json.loads(path.read_text())
         if not isinstance(content["values"], dict):
             raise KeyError("values")
     except (ValueError, KeyError, TypeError) as error:
-        raise paths.Damaged(f"{path} is not a whole results file ({error}): delete it and run chapter {chapter} again") from None
+        raise paths.Damaged(f"{path} is not a whole results file ({error}): delete it and {todo} again") from None
     return content
 
 

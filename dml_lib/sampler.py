@@ -50,7 +50,7 @@ class Sampler:
     neighborhoods : Neighborhoods
         Over `dataset.table`.
     cfg : Config
-    seed : tuple of int
+    seed : list of int
     """
 
     def __init__(self, dataset, neighborhoods, cfg, seed):

@@ -153,4 +153,5 @@ def author_method(path, units, table):
 
 def analyze(y, sr, cfg):
     """Constant-Q magnitudes of sound made here, (n_frames, n_bins), float32: what the network would see of it."""
-    return features.cqt_many([decode.resample(y, sr, cfg.sr)], features.ConstantQ(**cfg.front_end()))[0]
+    x = features.cqt_many([decode.resample(y, sr, cfg.sr)], features.ConstantQ(**cfg.front_end()))[0]
+    return x * (cfg.level / max(x.max(), 1e-6)) if cfg.level else x

@@ -17,10 +17,11 @@ from .config import RECIPES, check_name
 from .model import INITIAL_SD, Embedder
 from .neighborhoods import Neighborhoods
 from .sampler import GroupSampler, TripletSampler
+from .store import digest
 
 CHECKPOINT_S = 60.0  # seconds between checkpoints: what a kill may cost
 WARM_UP = 0.3  # share of the iterations in which our learning rate rises
-UNIT_RATE, BIAS_SCALE = 30.0, 0.05  # our rate where weights have unit gain, and the part of it that biases move by
+UNIT_RATE, BIAS_SCALE = 30.0, 0.05  # with unit gain the rate is multiplied by 30 / sqrt(inputs), that of biases by 30 * 0.05
 
 
 class Diverged(RuntimeError):
@@ -196,7 +197,7 @@ def train(cfg, scheme, recipe, dataset, validate=None, progress=True, checkpoint
     torch.use_deterministic_algorithms(True)
     learner = {"paper": Paper, "ours": Ours}[recipe](untrained(cfg).train(), dataset, Neighborhoods(dataset.table, scheme), cfg)
     model, iterations, history, best, recent, first = learner.model, learner.iterations, History(), {}, [], 1
-    of = {"config": cfg.as_dict(), "scheme": scheme, "recipe": recipe, "sounds": len(dataset)}
+    of = {"config": cfg.as_dict(), "scheme": scheme, "recipe": recipe, "sounds": digest(dataset.table["sound_id"].tolist())}
     if checkpoint and Path(checkpoint).is_file():
         state, card = tensors.read(checkpoint, "checkpoint", "delete it and train again")
         if card["of"] != of:
@@ -223,7 +224,8 @@ def train(cfg, scheme, recipe, dataset, validate=None, progress=True, checkpoint
         recent.append(value.item())
         if iteration % max(1, iterations // 100) == 0:
             history.loss.append((iteration, float(np.mean(recent))))
-            bar.set_postfix({"loss": f"{np.mean(recent):.3f}", "kNN": f"{history.val_knn_by_iteration[-1][1]:.3f}" if history.val_knn_by_iteration else "-"})
+            judgement = [f"{value:.3f}" for _, value in history.val_knn_by_iteration[-1:]]
+            bar.set_postfix({"loss": f"{np.mean(recent):.3f}", "kNN": "".join(judgement) or "-"})
             recent = []
         if validate and iteration in judged:
             accuracy = validate(model.eval())

@@ -114,7 +114,7 @@ def test_a_chapter_before_its_inputs_names_the_one_to_run_first(tmp_path, built_
     folder = tmp_path / "run"
     folder.mkdir()
     (folder / "store").symlink_to(run.store)
-    with pytest.raises(book.BookFailed, match="run chapter 03_train for this scheme first"):
+    with pytest.raises(book.BookFailed, match="run chapter 03_train for this scheme"):
         book.execute("05_explore", "05_explore", tmp_path, {"profile": "fast", "run_dir": str(folder)})
     assert not (tmp_path / "05_explore.ipynb").exists()
 

@@ -36,6 +36,7 @@ def test_fetch_of_what_is_here_names_the_file():
     (("bok",), "No such command 'bok'"),
     (("report", "--profile", "fsat"), "unknown profile 'fsat'"),
     (("report", "--full", "--only", "levle"), "unknown experiment 'levle'"),
+    (("report", "--only", "level"), "add --full"),
     (("book", "--sede", "1"), "No such option"),
     (("book", "--seed", "one"), "'one' is not a valid integer"),
 ])

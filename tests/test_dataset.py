@@ -112,6 +112,22 @@ def test_build_renders_once_and_then_reads(tmp_path):
     assert (np.abs(first.n_frames - seconds * 20) <= 2).all()
 
 
+@pytest.mark.parametrize("soundfont_too", [False, True])
+def test_recordings_that_are_found_are_tested_on_and_never_trained_on(bare, tone, tmp_path, soundfont_too):
+    """Notes of GeneralUser count also where its soundfont lies beside them; what is no labeled note stays out."""
+    for freq, name in ((440, "generaluser_gs/flute_A4_0a1b2c"), (220, "generaluser_gs/cello_A3_0a1b2c"),
+                       (330, "philharmonia/oboe/oboe_E4_1_forte_normal"), (300, "philharmonia/drums/snare-drum__1_forte_hit")):
+        tone(paths.DATA / f"{name}.wav", freq)
+    if soundfont_too:
+        (paths.DATA / "GeneralUser-GS.sf2").write_bytes(b"not rendered here")
+    cfg = Config(threads=1, sounds_per_instrument=1, recordings=("generaluser_gs", "philharmonia"))
+    data, _ = build(cfg, paths.Run("fast", str(tmp_path / "run")), progress=False)
+    recorded = data.table[data.table["recorded"]]
+    assert recorded["instrument"].tolist() == ["cello", "flute", "oboe"]
+    assert recorded["held_out"].tolist() == ["test", "test", ""] and recorded["real"].tolist() == ["", "", "test"]
+    assert (recorded["random"] == "").all() and (data.table.loc[~data.table["recorded"], "random"] != "").all()
+
+
 def test_build_without_a_source_says_how_to_get_it(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "DATA", tmp_path / "data")
     monkeypatch.setattr(sources, "SYSTEM_FOLDERS", ())

@@ -20,7 +20,7 @@ SMALL = Config(
 def work(tmp_path, monkeypatch, make_dataset):
     """A folder to work in, sounds of three families and of recordings in place of those of the profile, a short experiment."""
     def build(cfg, run):
-        build.built.append(cfg.level)
+        build.built.append((cfg.level, cfg.seed))
         dataset = make_dataset(120, easy=True)
         library = np.array(["timgm", "fluid", "timgm", "fluid", "generaluser", "philharmonia"])[np.arange(120) // 20]
         table = dataset.table.assign(
@@ -40,14 +40,21 @@ def test_an_experiment_is_recorded_and_not_run_twice(work, tmp_path):
     said = []
     values = experiments.run("short", 2, SMALL, run, tmp_path / "results", said.append)
     assert len(said) == 2 * 2 * 3 and len(list((tmp_path / "trials").iterdir())) == 12  # variants, seeds, families and none
-    assert build.built == [0.0, 5.0]  # built once a level
+    assert build.built == [(0.0, 0), (5.0, 0)]  # built once a level
     content = json.loads((tmp_path / "results" / "short.json").read_text())
     assert content["values"] == values and content["config"]["n_bins"] == 40
     for name, each in content["series"].items():
         assert len(each) == 2 and values[name] == pytest.approx(np.mean(each))
         assert (values[f"{name}.lo"], values[f"{name}.hi"]) == (min(each), max(each))
     assert experiments.run("short", 2, SMALL, run, tmp_path / "results", said.append) == values
-    assert len(said) == 12 and build.built == [0.0, 5.0]  # all trials were found
+    assert len(said) == 12 and len(build.built) == 2  # all trials were found
+
+
+def test_a_resumed_experiment_trains_on_the_same_sounds(work, tmp_path):
+    run, build = work
+    experiments.run("short", 1, SMALL, run, tmp_path / "results", lambda text: None)
+    experiments.run("short", 2, SMALL, run, tmp_path / "results", lambda text: None)
+    assert {seed for _, seed in build.built} == {0}
 
 
 def test_held_out_is_the_mean_over_families(work, tmp_path):
@@ -88,7 +95,7 @@ def test_every_experiment_names_changes_that_exist():
 def test_a_recorded_experiment_reads_as_a_table(work, tmp_path, monkeypatch):
     run, _ = work
     monkeypatch.setattr(paths, "RECORDED", tmp_path / "results")
-    with pytest.raises(FileNotFoundError, match="no result at .*short.json: run `python -m dml_lib report --full --only short`"):
+    with pytest.raises(FileNotFoundError, match="no result at .*short.json: get it from the repository, or run `python -m dml_lib report --full --only short`"):
         experiments.recorded("short", "instrument")
     values = experiments.run("short", 2, SMALL, run, tmp_path / "results", lambda text: None)
     table = experiments.recorded("short", "instrument", level=".audible")

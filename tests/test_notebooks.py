@@ -106,3 +106,10 @@ def test_the_decimal_check_finds_one():
 def test_small_notebook_gives_its_stored_outputs(nb_regression):
     nb_regression.diff_ignore = ("/metadata", "/cells/*/metadata", "/cells/*/execution_count", "/cells/*/outputs/*/execution_count")
     nb_regression.check(str(paths.ROOT / "tests" / "notebooks" / "small.ipynb"))
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_recorded_results_that_a_chapter_shows_are_there(name):
+    source = "\n".join(cell.source for cell in code(name))
+    shown = re.findall(r"recorded\(\"(\w+)\"", source) + ["leaks"] * ("recorded_leaks" in source)
+    assert [experiment for experiment in shown if not (paths.RECORDED / f"{experiment}.json").is_file()] == []
