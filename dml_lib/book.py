@@ -98,7 +98,8 @@ def html(book, output):
     BookFailed
         With the warnings.
     """
-    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", book, "-W", "-n", "--keep-going", "--path-output", output, "--quiet"]
+    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", book]
+    command += ["-W", "-n", "--keep-going", "--path-output", output, "--quiet"]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
     index = output / "_build" / "html" / "index.html"
     if done.returncode or not index.is_file():

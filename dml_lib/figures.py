@@ -179,7 +179,8 @@ def figure_1(frames, notes, paths):
         fig.add_scatter3d(x=path[:, 0], y=path[:, 1], z=path[:, 2], mode="lines", name=slug, line={"color": color, "width": 6}, legendgroup=slug)
         marks = np.stack([path[0], np.median(path, axis=0), path[-1]])
         fig.add_scatter3d(
-            x=marks[:, 0], y=marks[:, 1], z=marks[:, 2], mode="text", text=["●", "⬟", "▲"], textposition="middle center", legendgroup=slug, showlegend=False,
+            x=marks[:, 0], y=marks[:, 1], z=marks[:, 2], mode="text", text=["●", "⬟", "▲"], textposition="middle center",
+            legendgroup=slug, showlegend=False,
             textfont={"color": color, "size": 20}, hovertext=[f"{slug}: start", f"{slug}: median", f"{slug}: end"], hoverinfo="text",
         )
     alt = f"Three-dimensional cloud of sound frames, black low to white high, with the paths of {', '.join(paths)} from start circle to end triangle"
@@ -207,7 +208,10 @@ def cloud(points, table):
     x, y, z = points.T
     fig.add_scatter3d(
         x=x, y=y, z=z, mode="markers", name="pitch", text=text, hoverinfo="text", visible=False, showlegend=False,
-        marker={"size": 4, "color": table["note_number"].astype(float), "colorscale": PITCH_SCALE, "colorbar": {"title": "MIDI note", "thickness": 12, "len": 0.7}},
+        marker={
+            "size": 4, "color": table["note_number"].astype(float), "colorscale": PITCH_SCALE,
+            "colorbar": {"title": "MIDI note", "thickness": 12, "len": 0.7},
+        },
     )
     n = len(present)
     buttons = [
@@ -216,7 +220,8 @@ def cloud(points, table):
     ]
     alt = f"Three-dimensional cloud of {len(points)} sounds, colored by instrument or pitch"
     fig = finish(fig, alt, 620, scene=scene(), legend={"itemsizing": "constant", "font": {"size": 11}})
-    return fig.update_layout(updatemenus=[{"buttons": buttons, "x": 0.0, "xanchor": "left", "y": 1.08, "font": {"color": "#202020"}, "bgcolor": "#e8edf2"}], margin={"l": 0, "r": 0, "b": 0})
+    menu = {"buttons": buttons, "x": 0.0, "xanchor": "left", "y": 1.08, "font": {"color": "#202020"}, "bgcolor": "#e8edf2"}
+    return fig.update_layout(updatemenus=[menu], margin={"l": 0, "r": 0, "b": 0})
 
 
 def phases(paths, cfg):

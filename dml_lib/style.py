@@ -69,5 +69,9 @@ def finish(fig, alt, height, title=None, **layout):
 
 def scene():
     """A three-dimensional scene without ticks, on a ground where black and white points both show."""
-    axis = {"showticklabels": False, "title": "", "showbackground": True, "backgroundcolor": SCENE, "gridcolor": "#c9d4de", "zerolinecolor": "#c9d4de", "showspikes": False}
-    return {"xaxis": axis, "yaxis": axis, "zaxis": axis, "aspectmode": "data", "camera": {"eye": {"x": 1.6, "y": 1.3, "z": 0.8}, "center": {"x": 0, "y": 0, "z": -0.12}}}
+    axis = {
+        "showticklabels": False, "title": "", "showbackground": True, "showspikes": False, "backgroundcolor": SCENE,
+        "gridcolor": "#c9d4de", "zerolinecolor": "#c9d4de",
+    }
+    camera = {"eye": {"x": 1.6, "y": 1.3, "z": 0.8}, "center": {"x": 0, "y": 0, "z": -0.12}}
+    return {"xaxis": axis, "yaxis": axis, "zaxis": axis, "aspectmode": "data", "camera": camera}
