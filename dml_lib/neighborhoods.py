@@ -148,4 +148,4 @@ class Neighborhoods:
 
 def sizes(table):
     """How many neighborhoods each scheme makes of a table of sounds, and the mean and spread of their sounds."""
-    return pd.DataFrame({scheme: Neighborhoods(table, scheme).describe() for scheme in SCHEMES}).T
+    return pd.DataFrame({scheme: Neighborhoods(table, scheme).describe() for scheme in SCHEMES}).T.convert_dtypes()
