@@ -174,7 +174,8 @@ def analyze(table, cfg, run, progress=True):
     dataset : Dataset
         Only sounds that could be used; `recorded` in its table tells files from recipes.
     skipped : pandas.DataFrame
-        `sound_id, reason` of the others: reported, never used.
+        `sound_id, reason` of the others: reported, never used. They are also left in `skipped.csv` of the run, with
+        their paths (a recipe has none: its `sound_id`).
     """
     recorded = table["path"].notna().to_numpy() if "path" in table else np.zeros(len(table), bool)
     keys = [digest(c) if r else digest(s, c) for s, c, r in zip(table["sound_id"], table["checksum"], recorded)]
@@ -191,10 +192,12 @@ def analyze(table, cfg, run, progress=True):
                 bar.update(len(block))
     index = store.index().set_index("key").loc[keys]
     good = (index["reason"] == "").to_numpy()
-    skipped = table.loc[~good, ["sound_id"]].assign(reason=index["reason"].to_numpy()[~good]).reset_index(drop=True)
+    bad = table[~good].assign(reason=index["reason"].to_numpy()[~good]).reset_index(drop=True)
+    places = bad["path"].fillna(bad["sound_id"]) if "path" in bad else bad["sound_id"]
+    pd.DataFrame({"path": places, "reason": bad["reason"]}).to_csv(run.skipped, index=False)
     frames, n_frames = store.read([key for key, ok in zip(keys, good) if ok])
     table = table[good].reset_index(drop=True).assign(recorded=recorded[good])
-    return Dataset(table, frames, np.cumsum(n_frames) - n_frames, n_frames), skipped
+    return Dataset(table, frames, np.cumsum(n_frames) - n_frames, n_frames), bad[["sound_id", "reason"]]
 
 
 def build(cfg, run, progress=True):

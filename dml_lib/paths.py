@@ -45,6 +45,10 @@ class Run:
         return self.root / "store"
 
     @property
+    def skipped(self):
+        return self.root / "skipped.csv"
+
+    @property
     def book(self):
         return self.root / "book"
 

@@ -1,12 +1,13 @@
 """Windows, audible frames, subsets, and a dataset built from sounds."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from dml_lib import paths
 from dml_lib.config import Config
-from dml_lib.dataset import Dataset, build, exemplar
-from dml_lib.sounds import sources
+from dml_lib.dataset import Dataset, analyze, build, exemplar
+from dml_lib.sounds import files, sources
 
 
 def slow_window(dataset, sound, frame, n_in):
@@ -126,6 +127,22 @@ def test_recordings_that_are_found_are_tested_on_and_never_trained_on(bare, tone
     assert recorded["instrument"].tolist() == ["cello", "flute", "oboe"]
     assert recorded["held_out"].tolist() == ["test", "test", ""] and recorded["real"].tolist() == ["", "", "test"]
     assert (recorded["random"] == "").all() and (data.table.loc[~data.table["recorded"], "random"] != "").all()
+
+
+def test_bad_files_end_in_a_table_and_never_the_run(tone, tmp_path):
+    tone(tmp_path / "sounds" / "flute A4.wav")
+    (tmp_path / "sounds" / "text.wav").write_text("no sound")
+    (tmp_path / "sounds" / "empty.flac").touch()
+    table, run = files.folder_table(tmp_path / "sounds", "mine", "mine"), paths.Run("fast", str(tmp_path / "run"))
+    for _ in range(2):  # the second time from the store
+        data, skipped = analyze(table, Config(threads=1), run, progress=False)
+        assert data.table["instrument"].tolist() == ["flute"] and len(skipped) == 2
+        found = pd.read_csv(run.skipped)
+        assert [tuple(row) for row in found.to_numpy()] == [
+            (str(tmp_path / "sounds" / "empty.flac"), "empty file (0 bytes)"),
+            (str(tmp_path / "sounds" / "text.wav"), skipped["reason"][1]),
+        ]
+        assert "not audio" in skipped["reason"][1]
 
 
 def test_build_without_a_source_says_how_to_get_it(tmp_path, monkeypatch):
