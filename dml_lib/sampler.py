@@ -73,15 +73,7 @@ class TripletSampler(Sampler):
     A neighborhood is drawn uniformly; anchor and positive are two draws from it, the negative is one draw from another.
     Each neighborhood keeps six live sounds, and each of those serves 1 + Poisson(10) draws.
 
-    Parameters
-    ----------
-    dataset : Dataset
-        Training sounds.
-    neighborhoods : Neighborhoods
-        Over `dataset.table`.
-    cfg : Config
-        `batch_triplets`, `same_file_positives`, `disjoint_negatives`.
-    seed : int
+    Parameters are those of `Sampler`; of `cfg` it uses `batch_triplets`, `same_file_positives`, `disjoint_negatives`.
 
     Raises
     ------
@@ -159,10 +151,7 @@ class GroupSampler(Sampler):
     Where a scheme looks at instrument and pitch, two thirds of the groups are chosen to share the instrument or the
     pitch with another group: these are the negatives that teach something.
 
-    Parameters
-    ----------
-    dataset, neighborhoods, cfg, seed
-        As in `TripletSampler`; `cfg.ours_windows` windows a batch.
+    Parameters are those of `Sampler`; `cfg.ours_windows` windows a batch.
 
     Source
     ------
