@@ -58,7 +58,7 @@ def fetch(name):
 @click.option("--profile", default="standard", show_default=True, help="Whose results to print.")
 @click.option("--full", is_flag=True, help="Run the recorded experiments instead, or what is left of them; hours.")
 @click.option("--only", default=None, metavar="NAME", help="One experiment.")
-@click.option("--seeds", default=3, show_default=True, type=click.IntRange(min=1))
+@click.option("--seeds", type=click.IntRange(min=1), help="How many; by default those of the experiment.")
 def report(profile, full, only, seeds):
     """Print the report card of a run; with --full, make the figures in results/."""
     from . import config, evaluate, experiments, paths, results

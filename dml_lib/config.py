@@ -81,6 +81,9 @@ class Config:
     # our recipe
     ours_iterations: int = 750
     ours_windows: int = 96
+    ours_group: int = 2  # windows of one neighborhood in a batch, more where there are few neighborhoods
+    ours_pool: int = 2  # of neighboring bins, after the first two convolutions; 1 in the paper's network
+    ours_deep: bool = True  # one dense layer more than the paper's network
     ours_learning_rate: float = 1e-3
     ours_loss: str = "neighbors"  # or "pairs", the paper's two costs over all pairs of a batch
     unit_gain: bool = True  # weights and steps of one scale in all layers; else the paper's weights and one rate
@@ -119,6 +122,12 @@ class Config:
         Original code: 0.001 for the instrument scheme, 0.002 for the others.
         """
         return 0.001 if check_name("scheme", scheme, SCHEMES) == "instrument" else 0.002
+
+    def network(self, recipe="paper"):
+        """The parameters that fix a network, those of `model.Embedder` but for its seed; our recipe has layers of its own."""
+        ours = check_name("recipe", recipe, RECIPES) == "ours"
+        names = ("n_in", "n_bins", "size", "n_dims")
+        return {name: getattr(self, name) for name in names} | ({"pool": self.ours_pool, "deep": self.ours_deep} if ours else {})
 
     def front_end(self):
         """The parameters that fix a feature array, and nothing else: the store is keyed by them."""

@@ -32,7 +32,7 @@ def embed_frames(model, dataset, cfg):
     """
     gap = model.n_in // 2  # zeros before each sound serve as the padding after the sound before it
     rng = np.random.default_rng([cfg.seed, 4])
-    out = np.empty((len(dataset.frames), model.dense2.out_features), np.float32)
+    out = np.empty((len(dataset.frames), model.n_dims), np.float32)
     first = 0
     while first < len(dataset):
         ends = dataset.start[first:] + dataset.n_frames[first:] - dataset.start[first]

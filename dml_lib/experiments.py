@@ -26,8 +26,8 @@ from .dataset import build
 from .sounds import sources
 from .store import digest
 
-FULL = Config.preset("paper", sounds_per_instrument=500, recordings_each=1_500, ours_iterations=400, eval_frames=20_000, threads=1)
-JUDGED = {"train": 1_200, "valid": 400, "test": 600}  # sounds of each part: embedding all of them takes longer than training
+FULL = Config.preset("paper", sounds_per_instrument=500, recordings_each=1_500, ours_iterations=3_000, eval_frames=20_000, threads=1)
+JUDGED = {"train": 2_400, "valid": 400, "test": 600}  # sounds of each part: embedding all of them takes longer than training
 RENDERED, UNRENDERED = ("timgm", "fluid"), "generaluser"  # families left out in turn; the one that is never trained on
 
 
@@ -38,17 +38,27 @@ class Experiment:
     variants: dict
     schemes: tuple = SCHEMES
     rotate: bool = False
+    seeds: int = 3
+
+
+SHORT = {"ours_iterations": 400}
+AS_PAPER = {"ours_group": 4, "unit_gain": False, "ours_pool": 1, "ours_deep": False}
 
 
 EXPERIMENTS = {
-    "level": Experiment({"as_is": ("ours", {}), "leveled": ("ours", {"level": 10.0})}, ("instrument", "pitch")),
+    "level": Experiment({"as_is": ("ours", SHORT), "leveled": ("ours", SHORT | {"level": 10.0})}, ("instrument", "pitch")),
     "ladder": Experiment({
         "paper": ("paper", {"paper_iterations": 400}),
-        "all_pairs": ("ours", {"ours_loss": "pairs", "unit_gain": False}),
-        "neighbors": ("ours", {"unit_gain": False}),
-        "unit_gain": ("ours", {}),
-    }, ("instrument_pitch",)),
-    "schemes": Experiment({"ours": ("ours", {})}, rotate=True),
+        "all_pairs": ("ours", SHORT | AS_PAPER | {"ours_loss": "pairs"}),
+        "neighbors": ("ours", SHORT | AS_PAPER),
+        "unit_gain": ("ours", SHORT | AS_PAPER | {"unit_gain": True}),
+        "groups_of_two": ("ours", SHORT | {"ours_pool": 1, "ours_deep": False}),
+        "pooling": ("ours", SHORT | {"ours_deep": False}),
+        "deep": ("ours", SHORT),
+    }, ("instrument", "instrument_pitch")),
+    "schemes": Experiment({"ours": ("ours", {})}),
+    "rotation": Experiment({"ours": ("ours", {"ours_iterations": 1_500})}, ("instrument", "pitch"), rotate=True),
+    "speed": Experiment({"paper": ("paper", {"paper_iterations": 5_000}), "ours": ("ours", {"ours_iterations": 250})}, seeds=1),
 }
 
 
@@ -66,7 +76,7 @@ def _judged(cfg, scheme, recipe, data, split):
     """Train on the training sounds of one split, and judge by it and by the splits that share its training sounds."""
     learn = data.subset((data.table[split] == "train").to_numpy())
     model, history = train.train(cfg, scheme, recipe, learn, judge.Judge(data, cfg, scheme, split))
-    values = {"seconds": history.seconds, "waiting": history.waiting}
+    values = {"seconds": history.seconds, "waiting": history.waiting, "val_knn": history.val_knn_by_iteration[-1][1]}
     shared = [name for name in splits.SPLITS if name in data.table] if split == "random" else [split]
     data = data.subset(_some(data.table[shared], cfg.seed))
     frames = embed.embed_frames(model, data, cfg)
@@ -105,14 +115,15 @@ def _rotation(trial, others):
     return trial | each | means
 
 
-def run(name, seeds=3, full=FULL, work=paths.Run("full"), folder=paths.RECORDED, say=print):
+def run(name, seeds=None, full=FULL, work=paths.Run("full"), folder=paths.RECORDED, say=print):
     """Run an experiment, or what is left of it, and write `results/<name>.json`.
 
     Parameters
     ----------
     name : str
         One of `EXPERIMENTS`.
-    seeds : int
+    seeds : int, optional
+        How many; by default those of the experiment.
     full : Config
         What the variants change.
     work : paths.Run
@@ -145,7 +156,7 @@ def run(name, seeds=3, full=FULL, work=paths.Run("full"), folder=paths.RECORDED,
     values, series = {}, {}
     for (variant, (recipe, changes)), scheme in product(experiment.variants.items(), experiment.schemes):
         found = []
-        for seed in range(seeds):
+        for seed in range(seeds or experiment.seeds):
             cfg = full.with_(seed=seed, **changes)
             trial = partial(_trial, cfg, scheme, recipe, folder=work.root / "trials", sounds=sounds, say=say)
             values_of = trial("")

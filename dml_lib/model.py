@@ -34,6 +34,10 @@ class Embedder(nn.Module):
         Dimensions of the space.
     seed : int
         Of the weights, drawn from N(0, 0.01); biases are 0.
+    pool : int
+        Neighboring bins of which the first two convolutions keep the largest; 1 in the paper, 2 in our recipe.
+    deep : bool
+        One more dense layer before the last; not in the paper, in our recipe.
 
     Raises
     ------
@@ -45,19 +49,22 @@ class Embedder(nn.Module):
     Paper, section 2 and table of layers; initial weights and sizes from the original code. "3-D convolution" there is
     ordinary multi-channel 2-D convolution. Pooling comes before tanh here: tanh is monotone, so the result is the same
     and half as many values are computed. Channels lie last in memory, where the convolutions are twice as fast.
+    Pooling of bins as in the author's thesis; the deep layer is our choice.
     """
 
-    def __init__(self, n_in=10, n_bins=192, size="xlarge", n_dims=3, seed=0):
+    def __init__(self, n_in=10, n_bins=192, size="xlarge", n_dims=3, seed=0, pool=1, deep=False):
         super().__init__()
         c1, c2, c3, hidden = SIZES[check_name("size", size, SIZES)]
-        width = n_bins - 12 - 10 - 8
+        width = ((n_bins - 12) // pool - 10) // pool - 8
         if n_in != 10 or width < 1:
-            raise ValueError(f"expected windows of 10 frames and at least 31 bins, found n_in={n_in}, n_bins={n_bins}")
-        self.n_in, self.n_bins = n_in, n_bins
+            least = 9 * pool**2 + 10 * pool + 12
+            raise ValueError(f"expected windows of 10 frames and at least {least} bins, found n_in={n_in}, n_bins={n_bins}")
+        self.n_in, self.n_bins, self.n_dims, self.pool = n_in, n_bins, n_dims, pool
         self.conv1 = nn.Conv2d(1, c1, (3, 13))
         self.conv2 = nn.Conv2d(c1, c2, (3, 11))
         self.conv3 = nn.Conv2d(c2, c3, (1, 9))
         self.dense1 = nn.Linear(c3 * width, hidden)
+        self.deep = nn.Linear(hidden, hidden) if deep else None
         self.dense2 = nn.Linear(hidden, n_dims)
         generator = torch.Generator().manual_seed(seed)
         for name, parameter in self.named_parameters():
@@ -70,11 +77,16 @@ class Embedder(nn.Module):
     def forward(self, x):
         """Embed windows: (batch, 10, 192) -> (batch, n_dims), float32, the last layer always in full precision."""
         z = x[:, None].contiguous(memory_format=torch.channels_last)  # (batch, 1, 10, 192)
-        z = torch.tanh(nnf.max_pool2d(self.conv1(z), (2, 1)))  # (batch, 20, 8 -> 4, 180)
-        z = torch.tanh(nnf.max_pool2d(self.conv2(z), (2, 1)))  # (batch, 40, 2 -> 1, 170)
+        z = torch.tanh(nnf.max_pool2d(self.conv1(z), (2, self.pool)))  # (batch, 20, 8 -> 4, 180)
+        z = torch.tanh(nnf.max_pool2d(self.conv2(z), (2, self.pool)))  # (batch, 40, 2 -> 1, 170)
         z = torch.tanh(self.conv3(z))  # (batch, 80, 1, 162)
-        z = torch.tanh(self.dense1(z.flatten(1)))
-        with torch.autocast(x.device.type, enabled=False):  # half precision would round places in the space
+        return self._dense(z.flatten(1))
+
+    def _dense(self, z):
+        z = torch.tanh(self.dense1(z))
+        if self.deep is not None:
+            z = torch.tanh(self.deep(z))
+        with torch.autocast(z.device.type, enabled=False):  # half precision would round places in the space
             return self.dense2(z.float())
 
     def sequence(self, x):
@@ -88,23 +100,26 @@ class Embedder(nn.Module):
         Our choice; gives the numbers of `forward`.
         """
         z = x[None, None]  # (1, 1, T, 192)
-        z = torch.tanh(nnf.max_pool2d(self.conv1(z), (2, 1), stride=1))  # (1, 20, T - 3, 180)
+        z = torch.tanh(nnf.max_pool2d(self.conv1(z), (2, self.pool), stride=(1, self.pool)))  # (1, 20, T - 3, 180)
         z = nnf.conv2d(z, self.conv2.weight, self.conv2.bias, dilation=(2, 1))  # (1, 40, T - 7, 170)
-        z = torch.tanh(torch.maximum(z[:, :, :-2], z[:, :, 2:]))  # (1, 40, T - 9, 170)
+        z = torch.maximum(z[:, :, :-2], z[:, :, 2:])  # (1, 40, T - 9, 170)
+        z = torch.tanh(nnf.max_pool2d(z, (1, self.pool)))
         z = torch.tanh(self.conv3(z))  # (1, 80, T - 9, 162)
-        z = z[0].transpose(0, 1).flatten(1)  # (T - 9, 80 * 162)
-        return self.dense2(torch.tanh(self.dense1(z)))
+        return self._dense(z[0].transpose(0, 1).flatten(1))  # (T - 9, 80 * 162)
 
     def summary(self):
         """Layers with their output for one window and their parameters, one row each, as a pandas.DataFrame."""
         c1, c2, c3 = self.conv1.out_channels, self.conv2.out_channels, self.conv3.out_channels
         width, hidden = self.dense1.in_features // c3, self.dense1.out_features
-        rows = (
-            ("conv1", "3 x 13, pool 2, tanh", f"{c1} x {(self.n_in - 2) // 2} x {width + 18}"),
-            ("conv2", "3 x 11, pool 2, tanh", f"{c2} x 1 x {width + 8}"),
+        pool, bins = "pool 2" + f" x {self.pool}" * (self.pool > 1), (self.n_bins - 12) // self.pool
+        rows = [
+            ("conv1", f"3 x 13, {pool}, tanh", f"{c1} x {(self.n_in - 2) // 2} x {bins}"),
+            ("conv2", f"3 x 11, {pool}, tanh", f"{c2} x 1 x {width + 8}"),
             ("conv3", "1 x 9, tanh", f"{c3} x 1 x {width}"),
             ("dense1", f"{self.dense1.in_features} -> {hidden}, tanh", str(hidden)),
-            ("dense2", f"{hidden} -> {self.dense2.out_features}", str(self.dense2.out_features)),
-        )
+            ("deep", f"{hidden} -> {hidden}, tanh", str(hidden)),
+            ("dense2", f"{hidden} -> {self.n_dims}", str(self.n_dims)),
+        ]
+        rows = [row for row in rows if getattr(self, row[0]) is not None]
         count = [sum(p.numel() for p in getattr(self, name).parameters()) for name, _, _ in rows]
         return pd.DataFrame(rows, columns=["layer", "what", "output"]).assign(parameters=count)

@@ -151,17 +151,18 @@ class GroupSampler(Sampler):
     Where a scheme looks at instrument and pitch, two thirds of the groups are chosen to share the instrument or the
     pitch with another group: these are the negatives that teach something.
 
-    Parameters are those of `Sampler`; `cfg.ours_windows` windows a batch.
+    Parameters are those of `Sampler`; `cfg.ours_windows` windows a batch, `cfg.ours_group` a group.
 
     Source
     ------
     Our choice.
     """
 
-    GROUP = 4
-
     def __init__(self, dataset, neighborhoods, cfg, seed=0):
         super().__init__(dataset, neighborhoods, cfg, [seed, 3])
+        positives = [neighborhoods.positive(k) for k in range(len(neighborhoods))]
+        self.members, self.count = np.concatenate(positives), np.array([len(p) for p in positives])
+        self.first = np.cumsum(self.count) - self.count
         keys = neighborhoods.keys
         both = all(part is not None for part in keys[0])
         self.akin = [
@@ -171,10 +172,10 @@ class GroupSampler(Sampler):
 
     def groups(self):
         """Neighborhood numbers of one batch, distinct where there are enough."""
-        n = max(2, self.cfg.ours_windows // self.GROUP)
+        n = max(2, self.cfg.ours_windows // self.cfg.ours_group)
         chosen = {}
         for k in self.rng.permutation(len(self.neighborhoods)):
-            chosen.update({int(k): None} | {int(self.rng.choice(kin)): None for kin in self.akin[k] if kin})
+            chosen.update({int(k): None} | {kin[self.rng.integers(len(kin))]: None for kin in self.akin[k] if kin})
             if len(chosen) >= n:
                 break
         return list(chosen)[:n]
@@ -190,6 +191,7 @@ class GroupSampler(Sampler):
             The sounds they were cut from.
         """
         groups = self.groups()
-        size = max(self.GROUP, self.cfg.ours_windows // len(groups))
-        sounds = np.concatenate([self.rng.choice(self.neighborhoods.positive(k), size) for k in groups])
+        size = max(self.cfg.ours_group, self.cfg.ours_windows // len(groups))
+        drawn = self.rng.integers(0, self.count[groups][:, None], (len(groups), size))
+        sounds = self.members[(self.first[groups][:, None] + drawn).ravel()]
         return self.frames.windows(sounds), sounds

@@ -50,9 +50,9 @@ def series(histories):
     }
 
 
-def untrained(cfg):
-    """The network before training, the same for each scheme and recipe of a run."""
-    return Embedder(cfg.n_in, cfg.n_bins, cfg.size, cfg.n_dims, cfg.seed).eval()
+def untrained(cfg, recipe="paper"):
+    """The network of a recipe before training, the same for each scheme of a run."""
+    return Embedder(seed=cfg.seed, **cfg.network(recipe)).eval()
 
 
 def native_half():
@@ -113,7 +113,7 @@ class Ours:
             group["scale"] = UNIT_RATE * gain
             with torch.no_grad():
                 weight.mul_(gain / INITIAL_SD)  # biases are 0
-        self.optimizer = torch.optim.AdamW(groups, lr=cfg.ours_learning_rate, weight_decay=cfg.weight_decay)
+        self.optimizer = torch.optim.AdamW(groups, lr=cfg.ours_learning_rate, weight_decay=cfg.weight_decay, fused=True)
 
     def rate(self, iteration):
         """Learning rate of an iteration: up along a cosine, then down to nothing."""
@@ -148,7 +148,8 @@ def _restore(recipe, state):
         part, _, rest = name.partition(".")
         if part == "moments":
             i, _, which = rest.partition(".")
-            moments.setdefault(int(i), {})[which] = value
+            like = list(recipe.model.parameters())[int(i)]  # the fused step reads moments in the memory order of weights
+            moments.setdefault(int(i), {})[which] = torch.empty_like(like).copy_(value) if value.ndim else value
         else:
             parts[part][rest] = value
     recipe.model.load_state_dict(parts["model"])
@@ -195,7 +196,7 @@ def train(cfg, scheme, recipe, dataset, validate=None, progress=True, checkpoint
     check_name("recipe", recipe, RECIPES)
     torch.set_num_threads(cfg.threads)
     torch.use_deterministic_algorithms(True)
-    learner = {"paper": Paper, "ours": Ours}[recipe](untrained(cfg).train(), dataset, Neighborhoods(dataset.table, scheme), cfg)
+    learner = {"paper": Paper, "ours": Ours}[recipe](untrained(cfg, recipe).train(), dataset, Neighborhoods(dataset.table, scheme), cfg)
     model, iterations, history, best, recent, first = learner.model, learner.iterations, History(), {}, [], 1
     of = {"config": cfg.as_dict(), "scheme": scheme, "recipe": recipe, "sounds": digest(dataset.table["sound_id"].tolist())}
     if checkpoint and Path(checkpoint).is_file():

@@ -11,20 +11,17 @@ class WeightsMismatch(ValueError):
     """Weights were trained with another front end or network."""
 
 
-def _shape(cfg):
+def _shape(cfg, recipe):
     """What weights depend on: the front end they saw, and the network they fill."""
-    return {
-        "front_end": cfg.front_end() | {"gain": cfg.gain, "level": cfg.level},
-        "network": {"n_in": cfg.n_in, "n_bins": cfg.n_bins, "size": cfg.size, "n_dims": cfg.n_dims},
-    }
+    return {"front_end": cfg.front_end() | {"gain": cfg.gain, "level": cfg.level}, "network": cfg.network(recipe)}
 
 
-def save_weights(path, model, cfg, **card):
+def save_weights(path, model, cfg, recipe, **card):
     """Write the weights of a network with a card; `card` holds what else to say of them, such as data and figures."""
-    tensors.write(path, model.state_dict(), **_shape(cfg), config=cfg.as_dict(), **card)
+    tensors.write(path, model.state_dict(), **_shape(cfg, recipe), config=cfg.as_dict(), recipe=recipe, **card)
 
 
-def load_weights(path, cfg):
+def load_weights(path, cfg, recipe):
     """Read weights written by `save_weights`.
 
     Returns
@@ -46,13 +43,14 @@ def load_weights(path, cfg):
     try:
         differing = [
             f"{part} {k}: file {card[part].get(k)!r}, here {v!r}"
-            for part, here in _shape(cfg).items() for k, v in here.items() if card[part].get(k) != v
+            for part, here in _shape(cfg, recipe).items()
+            for k in here | card[part] if card[part].get(k) != (v := here.get(k))
         ]
     except (KeyError, AttributeError) as error:
         raise Damaged(f"{path} is not a whole file of weights of this project ({error!r}): {ADVICE}") from None
     if differing:
         raise WeightsMismatch(f"{path} was trained otherwise ({'; '.join(differing)}): choose the same settings or train again")
-    model = Embedder(**_shape(cfg)["network"])
+    model = Embedder(**cfg.network(recipe))
     try:
         model.load_state_dict(state)
     except RuntimeError as error:

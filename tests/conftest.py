@@ -24,7 +24,7 @@ from dml_lib.splits import random_split
 def cfg():
     """A configuration whose network and batches are small."""
     return Config(
-        seed=3, threads=1, n_bins=40, size="small", batch_triplets=8, ours_windows=32, paper_iterations=3, ours_iterations=3,
+        seed=3, threads=1, n_bins=40, size="small", ours_pool=1, batch_triplets=8, ours_windows=32, paper_iterations=3, ours_iterations=3,
         sounds_per_instrument=3,
     )
 
@@ -64,7 +64,7 @@ def dataset(make_dataset):
 @pytest.fixture
 def model(cfg):
     """A network whose outputs are not tiny."""
-    model = Embedder(cfg.n_in, cfg.n_bins, cfg.size, cfg.n_dims, cfg.seed)
+    model = Embedder(seed=cfg.seed, **cfg.network())
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for p in model.parameters():

@@ -11,7 +11,7 @@ from dml_lib.dataset import Dataset
 from dml_lib.experiments import Experiment
 
 SMALL = Config(
-    threads=1, n_bins=40, size="small", ours_windows=16, ours_iterations=2, paper_iterations=2, validations=1, judge_sounds=30,
+    threads=1, n_bins=40, size="small", ours_pool=1, ours_windows=16, ours_iterations=2, paper_iterations=2, validations=1, judge_sounds=30,
     eval_frames=200, level=0.0,
 )
 

@@ -15,7 +15,7 @@ def test_judge(make_dataset, cfg):
     used = split[judge.dataset.table["sound_id"]]
     assert used.value_counts().to_dict() == {"train": 20, "valid": 9}  # there are but nine to judge by
     assert (judge.train == (used.to_numpy() == "train")[judge.dataset.sound_of_frame()]).all()
-    model = Embedder(cfg.n_in, cfg.n_bins, cfg.size, cfg.n_dims, cfg.seed)
+    model = Embedder(seed=cfg.seed, **cfg.network())
     with torch.no_grad():
         for p in model.parameters():
             p.mul_(5)
@@ -28,6 +28,6 @@ def test_judge(make_dataset, cfg):
 
 def test_a_scheme_of_both_labels_is_judged_by_their_mean(make_dataset, cfg):
     dataset, cfg = make_dataset(60, easy=True), cfg.with_(judge_sounds=30)
-    model = Embedder(cfg.n_in, cfg.n_bins, cfg.size, cfg.n_dims, cfg.seed)
+    model = Embedder(seed=cfg.seed, **cfg.network())
     instrument, pitch, both = (Judge(dataset, cfg, s)(model) for s in ("instrument", "pitch", "instrument_pitch_2"))
     assert both == pytest.approx(np.mean([instrument, pitch])) and instrument != pitch

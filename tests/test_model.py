@@ -38,11 +38,17 @@ def slow_forward(model, x):
         return np.tanh(y + layer.bias.numpy()[:, None, None])
 
     z = x.numpy().astype(np.float64)[None]
-    z = conv(z, model.conv1).reshape(-1, 4, 2, z.shape[2] - 12).max(axis=2)
-    z = conv(z, model.conv2)
-    z = z.reshape(z.shape[0], 1, 2, -1).max(axis=2)
+    def pool(z):
+        """The largest of two frames and of `model.pool` bins; bins left over are dropped."""
+        bins = z.shape[2] // model.pool * model.pool
+        return z[:, :, :bins].reshape(len(z), -1, 2, bins // model.pool, model.pool).max(axis=(2, 4))
+
+    z = pool(conv(z, model.conv1))
+    z = pool(conv(z, model.conv2))
     z = conv(z, model.conv3).ravel()
     z = np.tanh(model.dense1.weight.numpy() @ z + model.dense1.bias.numpy())
+    if model.deep is not None:
+        z = np.tanh(model.deep.weight.numpy() @ z + model.deep.bias.numpy())
     return model.dense2.weight.numpy() @ z + model.dense2.bias.numpy()
 
 
@@ -59,18 +65,20 @@ def test_the_papers_table_of_layers():
 
 
 @torch.no_grad()
-def test_forward_is_that_of_a_slow_network():
-    model = scaled(Embedder(n_bins=45, size="small", n_dims=3))
-    x = torch.rand(4, 10, 45, generator=torch.Generator().manual_seed(1)) * 3
+@pytest.mark.parametrize("n_bins, variant", [(45, {}), (71, {"pool": 2, "deep": True})])
+def test_forward_is_that_of_a_slow_network(n_bins, variant):
+    model = scaled(Embedder(n_bins=n_bins, size="small", n_dims=3, **variant))
+    x = torch.rand(4, 10, n_bins, generator=torch.Generator().manual_seed(1)) * 3
     expected = np.array([slow_forward(model, window) for window in x])
     assert np.ptp(expected, axis=0).min() > 1e-2  # windows differ
     np.testing.assert_allclose(model(x).numpy(), expected, atol=1e-5)
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("size, n_bins, n_frames", [("small", 40, 50), ("small", 31, 10), ("med", 60, 11), ("xlarge", 192, 24)])
-def test_sequence_is_forward_window_by_window(size, n_bins, n_frames):
-    model = scaled(Embedder(n_bins=n_bins, size=size))
+@pytest.mark.parametrize("pool, deep", [(1, False), (2, True)])
+@pytest.mark.parametrize("size, n_bins, n_frames", [("small", 69, 50), ("small", 68, 10), ("med", 75, 11), ("xlarge", 192, 24)])
+def test_sequence_is_forward_window_by_window(size, n_bins, n_frames, pool, deep):
+    model = scaled(Embedder(n_bins=n_bins, size=size, pool=pool, deep=deep))
     x = torch.rand(n_frames, n_bins, generator=torch.Generator().manual_seed(2)) * 4
     windows = torch.stack([x[t:t + 10] for t in range(n_frames - 9)])
     z, expected = model.sequence(x), model(windows)
@@ -119,10 +127,11 @@ def test_the_seed_decides_the_weights():
     assert not torch.equal(weights(1), weights(2))
 
 
-@pytest.mark.parametrize("change", [{"n_in": 9}, {"n_in": 20}, {"n_bins": 30}])
-def test_windows_that_the_layers_cannot_reduce(change):
-    with pytest.raises(ValueError, match="expected windows of 10 frames and at least 31 bins, found n_in=.*, n_bins="):
+@pytest.mark.parametrize("change, least", [({"n_in": 9}, 31), ({"n_in": 20}, 31), ({"n_bins": 30}, 31), ({"n_bins": 67, "pool": 2}, 68)])
+def test_windows_that_the_layers_cannot_reduce(change, least):
+    with pytest.raises(ValueError, match=f"expected windows of 10 frames and at least {least} bins, found n_in=.*, n_bins="):
         Embedder(**change)
+    Embedder(**change | {"n_in": 10, "n_bins": least, "size": "small"})
 
 
 def test_unknown_size():
@@ -130,18 +139,17 @@ def test_unknown_size():
         Embedder(size="xlarg")
 
 
-@pytest.mark.parametrize("size, n_bins", [("xlarge", 192), ("small", 40)])
-def test_summary_tells_the_truth(size, n_bins):
-    model, shapes = Embedder(n_bins=n_bins, size=size), {}
-    pooled = {"conv1": 2, "conv2": 2}
+@pytest.mark.parametrize("size, n_bins, variant", [("xlarge", 192, {}), ("small", 40, {}), ("xlarge", 192, {"pool": 2, "deep": True})])
+def test_summary_tells_the_truth(size, n_bins, variant):
+    model, shapes = Embedder(n_bins=n_bins, size=size, **variant), {}
     for name, module in model.named_children():
         module.register_forward_hook(lambda m, i, out, name=name: shapes.update({name: list(out.shape[1:])}))
     model(torch.zeros(1, 10, n_bins))
     table = model.summary().set_index("layer")
-    assert list(table.index) == list(LAYERS) == [name for name, _ in model.named_children()]
+    assert list(table.index) == [name for name, _ in model.named_children()] == [n for n in [*LAYERS][:4] + ["deep"] * bool(variant)] + ["dense2"]
     for name, shape in shapes.items():
-        if len(shape) == 3:
-            shape[1] //= pooled.get(name, 1)
+        if name in ("conv1", "conv2"):
+            shape[1], shape[2] = shape[1] // 2, shape[2] // model.pool
         assert table.loc[name, "output"] == " x ".join(map(str, shape))
         assert table.loc[name, "parameters"] == sum(p.numel() for p in getattr(model, name).parameters())
-    assert size != "xlarge" or table["parameters"].sum() == 3_374_907
+    assert table["parameters"].sum() == 3_374_907 or (size, variant) != ("xlarge", {})

@@ -167,13 +167,14 @@ def test_a_sampler_goes_on_from_its_state(sampler, dataset, cfg):
 
 @schemes
 def test_group_batches(scheme, dataset, cfg):
+    cfg = cfg.with_(ours_group=4)
     found = Neighborhoods(dataset.table, scheme)
     windows, sounds = GroupSampler(dataset, found, cfg, seed=2).batch()
     twin = GroupSampler(dataset, found, cfg, seed=2)
     groups = twin.groups()
     assert len(groups) == len(set(groups)) == min(8, len(found))  # 32 windows in fours
     size = 32 // len(groups)
-    assert sounds.tolist() == np.concatenate([twin.rng.choice(found.positive(k), size) for k in groups]).tolist()
+    assert sounds.tolist() == [found.positive(k)[i] for k in groups for i in twin.rng.integers(0, len(found.positive(k)), size)]
     assert windows.shape == (size * len(groups), 10, 40) and windows.dtype == np.float32
     for g in range(len(groups)):
         assert all(sound in found.positive(groups[g]) for sound in sounds[size * g:size * (g + 1)])
@@ -185,7 +186,7 @@ def test_most_groups_share_a_label_with_another(make_dataset, cfg):
     dataset.table["instrument"] = [f"i{i // 12:02d}" for i in range(240)]
     dataset.table["note_number"] = [40 + i % 12 for i in range(240)]
     found = Neighborhoods(dataset.table, "instrument_pitch")
-    sampler = GroupSampler(dataset, found, cfg)
+    sampler = GroupSampler(dataset, found, cfg.with_(ours_group=4))
     akin = []
     for _ in range(50):
         keys = [found.keys[k] for k in sampler.groups()]
@@ -195,7 +196,7 @@ def test_most_groups_share_a_label_with_another(make_dataset, cfg):
 
 
 def test_all_neighborhoods_come_up(dataset, cfg):
-    sampler = GroupSampler(dataset, Neighborhoods(dataset.table, "instrument_pitch"), cfg)
+    sampler = GroupSampler(dataset, Neighborhoods(dataset.table, "instrument_pitch"), cfg.with_(ours_group=4))
     counts = np.bincount(np.concatenate([sampler.groups() for _ in range(400)]), minlength=20)
     assert counts.min() > 0.8 * counts.mean() and counts.max() < 1.2 * counts.mean()
 
@@ -221,3 +222,10 @@ def test_group_batch_has_the_promised_windows():
     table = pd.DataFrame({"instrument": ["a", "b"] * 4, "note_number": [60] * 8})
     sounds = Dataset(table, np.ones((32, 192), np.float16), np.arange(8) * 4, np.full(8, 4))
     assert len(GroupSampler(sounds, Neighborhoods(table, "instrument"), Config()).batch()[0]) == 96
+
+
+@pytest.mark.parametrize("group, groups", [(2, 16), (4, 8), (8, 4)])
+def test_the_size_of_groups_is_a_choice(group, groups, dataset, cfg):
+    sampler = GroupSampler(dataset, Neighborhoods(dataset.table, "instrument_pitch"), cfg.with_(ours_group=group))
+    windows, sounds = sampler.batch()
+    assert len(sampler.groups()) == groups and len(windows) == len(sounds) == 32

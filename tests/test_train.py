@@ -92,7 +92,7 @@ def test_our_recipe_warms_up_and_cools_down(dataset, cfg):
 def test_our_recipe_starts_with_weights_of_unit_gain(dataset, cfg):
     """With a learning rate of nothing they are the first weights, scaled layer by layer, or as the paper's."""
     cfg = cfg.with_(ours_iterations=1, ours_learning_rate=0.0)
-    first, started = untrained(cfg), train(cfg, "pitch", "ours", dataset, progress=False)[0]
+    first, started = untrained(cfg, "ours"), train(cfg, "pitch", "ours", dataset, progress=False)[0]
     for (name, a), b in zip(first.named_parameters(), started.parameters()):
         if a.ndim > 1:
             torch.testing.assert_close(b, a / 0.01 / a[0].numel() ** 0.5)

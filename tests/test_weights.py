@@ -20,27 +20,27 @@ def contiguous(model):
 
 def test_weights_round_trip(model, cfg, tmp_path):
     path = tmp_path / "new" / "pitch.ours.safetensors"
-    save_weights(path, model, cfg, scheme="pitch", recipe="ours")
-    loaded, card = load_weights(path, cfg)
+    save_weights(path, model, cfg, "paper", scheme="pitch")
+    loaded, card = load_weights(path, cfg, "paper")
     assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), loaded.state_dict().values()))
     assert not loaded.training
-    assert (card["scheme"], card["recipe"]) == ("pitch", "ours")
+    assert (card["scheme"], card["recipe"]) == ("pitch", "paper")
     assert card["config"] == cfg.as_dict() and card["front_end"]["gain"] == 50.0
     assert [p.name for p in path.parent.iterdir()] == [path.name]  # no temporary file is left
-    load_weights(path, cfg.with_(seed=99, learning_rate=1.0))  # what fixes neither features nor network may differ
+    load_weights(path, cfg.with_(seed=99, learning_rate=1.0), "paper")  # what fixes neither features nor network may differ
 
 
 def test_weights_are_replaced_whole(model, cfg, tmp_path):
     path = tmp_path / "w.safetensors"
-    save_weights(path, model, cfg, n=1)
-    save_weights(path, Embedder(cfg.n_in, cfg.n_bins, cfg.size, cfg.n_dims, 77), cfg, n=2)
-    loaded, card = load_weights(path, cfg)
+    save_weights(path, model, cfg, "paper", n=1)
+    save_weights(path, Embedder(seed=77, **cfg.network()), cfg, "paper", n=2)
+    loaded, card = load_weights(path, cfg, "paper")
     assert card["n"] == 2 and not torch.equal(loaded.dense1.weight, model.dense1.weight)
 
 
 def test_missing_weights_say_what_to_run(cfg, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no weights at .*absent\.safetensors: run chapter 03_train for this scheme"):
-        load_weights(tmp_path / "absent.safetensors", cfg)
+        load_weights(tmp_path / "absent.safetensors", cfg, "paper")
 
 
 @pytest.mark.parametrize("damage", [
@@ -48,17 +48,17 @@ def test_missing_weights_say_what_to_run(cfg, tmp_path):
 ])
 def test_damaged_weights_are_refused(damage, model, cfg, tmp_path):
     path = tmp_path / "w.safetensors"
-    save_weights(path, model, cfg)
+    save_weights(path, model, cfg, "paper")
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(Damaged, match=r"w\.safetensors is not a whole file of weights of this project .*: run chapter 03_train"):
-        load_weights(path, cfg)
+        load_weights(path, cfg, "paper")
 
 
 @pytest.mark.parametrize("metadata", [None, {"other": "x"}, {"card": "{"}])
 def test_weights_without_a_card_are_refused(metadata, model, cfg, tmp_path):
     save_file(contiguous(model), tmp_path / "w.safetensors", metadata=metadata)
     with pytest.raises(Damaged, match="not a whole file of weights"):
-        load_weights(tmp_path / "w.safetensors", cfg)
+        load_weights(tmp_path / "w.safetensors", cfg, "paper")
 
 
 @pytest.mark.parametrize("change, message", [
@@ -69,34 +69,34 @@ def test_weights_without_a_card_are_refused(metadata, model, cfg, tmp_path):
     ({"n_dims": 2}, r"otherwise \(network n_dims: file 3, here 2\)"),
 ])
 def test_weights_of_another_front_end_or_network_are_refused_by_name(change, message, model, cfg, tmp_path):
-    save_weights(tmp_path / "w.safetensors", model, cfg)
+    save_weights(tmp_path / "w.safetensors", model, cfg, "paper")
     with pytest.raises(WeightsMismatch, match=message):
-        load_weights(tmp_path / "w.safetensors", cfg.with_(**change))
+        load_weights(tmp_path / "w.safetensors", cfg.with_(**change), "paper")
 
 
 def test_half_precision_weights_load_as_single(model, cfg, tmp_path):
-    save_weights(tmp_path / "w.safetensors", model, cfg)
+    save_weights(tmp_path / "w.safetensors", model, cfg, "paper")
     with safe_open(tmp_path / "w.safetensors", "pt") as file:
         card = file.metadata()
     assert json.loads(card["card"])["network"]["size"] == "small"
     save_file({k: v.half() for k, v in contiguous(model).items()}, tmp_path / "h.safetensors", metadata=card)
-    loaded, _ = load_weights(tmp_path / "h.safetensors", cfg)
+    loaded, _ = load_weights(tmp_path / "h.safetensors", cfg, "paper")
     assert loaded.dense1.weight.dtype == torch.float32
     torch.testing.assert_close(loaded.dense1.weight, model.dense1.weight, rtol=1e-3, atol=1e-6)
 
 
 def test_weights_without_a_layer_are_damaged(tmp_path):
     small = Config(n_bins=40, size="small")
-    save_weights(tmp_path / "whole.safetensors", Embedder(n_bins=40, size="small"), small)
+    save_weights(tmp_path / "whole.safetensors", Embedder(n_bins=40, size="small"), small, "paper")
     with safe_open(tmp_path / "whole.safetensors", "pt") as file:
         metadata, state = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}
     del state["dense2.bias"]
     save_file(state, tmp_path / "part.safetensors", metadata=metadata)
     with pytest.raises(Damaged, match="dense2.bias"):
-        load_weights(tmp_path / "part.safetensors", small)
+        load_weights(tmp_path / "part.safetensors", small, "paper")
 
 
 def test_weights_with_an_empty_card_are_damaged(tmp_path):
     save_file(contiguous(Embedder(n_bins=40, size="small")), tmp_path / "x.safetensors", metadata={"card": "{}"})
     with pytest.raises(Damaged, match="not a whole file of weights"):
-        load_weights(tmp_path / "x.safetensors", Config(n_bins=40, size="small"))
+        load_weights(tmp_path / "x.safetensors", Config(n_bins=40, size="small"), "paper")
