@@ -30,6 +30,7 @@ from .sounds import catalog, soundfont
 from .sounds.decode import decode_many, resample
 
 CFG = Config()
+NETWORKS = {"ours": "", "paper": "_paper"}  # ending of names, by recipe
 SECONDS = 2  # of each sound that is analyzed or embedded
 
 
@@ -127,9 +128,14 @@ def decode(n_files=1000):
 
 def _plain(model):
     """The layers of a network in the order in which the paper lists them, for windows (batch, n_in, n_bins)."""
+    pool = (2, model.pool)
     return nn.Sequential(
-        nn.Unflatten(1, (1, model.n_in)), model.conv1, nn.Tanh(), nn.MaxPool2d((2, 1)), model.conv2, nn.Tanh(),
-        nn.MaxPool2d((2, 1)), model.conv3, nn.Tanh(), nn.Flatten(), model.dense1, nn.Tanh(), model.dense2)
+        nn.Unflatten(1, (1, model.n_in)), model.conv1, nn.Tanh(), nn.MaxPool2d(pool), model.conv2, nn.Tanh(), nn.MaxPool2d(pool),
+        model.conv3, nn.Tanh(), nn.Flatten(), model.dense1, nn.Tanh(), *([model.deep, nn.Tanh()] if model.deep else []), model.dense2)
+
+
+def _as_pytorch_makes_it(recipe):
+    return training.untrained(CFG, recipe).to(memory_format=torch.contiguous_format)
 
 
 def _step(network, half):
@@ -151,15 +157,19 @@ def _step(network, half):
 
 
 def train(steps=10, repeats=5):
-    """Windows a second of our recipe without its sampler: `train_windows_per_s`, and `train_speedup` over `_plain`.
+    """Windows a second of our recipe without its sampler, `train_windows_per_s`, and `train_speedup` over the same layers plain.
 
-    Our recipe uses half precision where the processor has it; the plain network is as PyTorch makes it.
+    Our recipe uses half precision where the processor has it; the plain network is as PyTorch makes it. The same for the
+    layers of the paper: `train_windows_per_s_paper`, `train_speedup_paper`.
     """
-    ours = _step(training.untrained(CFG).train(), training.native_half())
-    plain = _step(_plain(training.untrained(CFG).to(memory_format=torch.contiguous_format)).train(), False)
-    seconds, plain_seconds = _seconds(
-        lambda: [ours() for _ in range(steps)], lambda: [plain() for _ in range(steps)], repeats=repeats)
-    return {"train_windows_per_s": steps * CFG.ours_windows / seconds, "train_speedup": plain_seconds / seconds}
+    values = {}
+    for recipe, name in NETWORKS.items():
+        ours = _step(training.untrained(CFG, recipe).train(), training.native_half())
+        plain = _step(_plain(_as_pytorch_makes_it(recipe)).train(), False)
+        seconds, plain_seconds = _seconds(
+            lambda: [ours() for _ in range(steps)], lambda: [plain() for _ in range(steps)], repeats=repeats)
+        values |= {f"train_windows_per_s{name}": steps * CFG.ours_windows / seconds, f"train_speedup{name}": plain_seconds / seconds}
+    return values
 
 
 @torch.inference_mode()
@@ -169,7 +179,7 @@ def embed(n_sounds=64, repeats=5):
     Returns
     -------
     dict of str to float
-        `embed_sounds_per_s`, `embed_speedup`.
+        `embed_sounds_per_s`, `embed_speedup` for the network of our recipe; with the ending `_paper` for the paper's.
 
     Raises
     ------
@@ -179,24 +189,25 @@ def embed(n_sounds=64, repeats=5):
     n_frames = np.full(n_sounds, 1 + SECONDS * CFG.sr // CFG.hop_length)
     frames = np.random.default_rng(0).gamma(0.5, 0.5, (n_frames.sum(), CFG.n_bins)).astype(np.float16)
     dataset = Dataset(pd.DataFrame(index=range(n_sounds)), frames, np.cumsum(n_frames) - n_frames, n_frames)
-    model = training.untrained(CFG)
-    plain = _plain(training.untrained(CFG).to(memory_format=torch.contiguous_format))
-    sound = dataset.sound_of_frame()
-    frame, z = np.arange(len(sound)) - dataset.start[sound], {}
+    sound, values = dataset.sound_of_frame(), {}
+    frame = np.arange(len(sound)) - dataset.start[sound]
+    for recipe, name in NETWORKS.items():
+        model, plain, z = training.untrained(CFG, recipe), _plain(_as_pytorch_makes_it(recipe)), {}
 
-    def ours():
-        z["ours"] = embedding.embed_frames(model, dataset, CFG)
+        def ours():
+            z["ours"] = embedding.embed_frames(model, dataset, CFG)
 
-    def by_window():
-        rows = range(0, len(sound), 256)
-        windows = (dataset.windows(sound[i:i + 256], frame[i:i + 256], CFG.n_in) for i in rows)
-        z["by window"] = np.concatenate([plain(torch.from_numpy(log_compress(x, CFG.gain))).numpy() for x in windows])
+        def by_window():
+            rows = range(0, len(sound), 256)
+            windows = (dataset.windows(sound[i:i + 256], frame[i:i + 256], CFG.n_in) for i in rows)
+            z["by window"] = np.concatenate([plain(torch.from_numpy(log_compress(x, CFG.gain))).numpy() for x in windows])
 
-    seconds, plain_seconds = _seconds(ours, by_window, repeats=repeats)
-    error = np.abs(z["ours"] - z["by window"]).max() / np.abs(z["by window"]).max()
-    if not error <= 1e-5:
-        raise RuntimeError(f"embeddings by sequence and by window differ by {error:.1e}, expected at most 1e-5")
-    return {"embed_sounds_per_s": n_sounds / seconds, "embed_speedup": plain_seconds / seconds}
+        seconds, plain_seconds = _seconds(ours, by_window, repeats=repeats)
+        error = np.abs(z["ours"] - z["by window"]).max() / np.abs(z["by window"]).max()
+        if not error <= 1e-5:
+            raise RuntimeError(f"embeddings by sequence and by window differ by {error:.1e}, expected at most 1e-5")
+        values |= {f"embed_sounds_per_s{name}": n_sounds / seconds, f"embed_speedup{name}": plain_seconds / seconds}
+    return values
 
 
 def knn(n_points=1_000_000, n_queries=20_000, repeats=3):

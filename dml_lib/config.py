@@ -77,6 +77,8 @@ class Config:
     disjoint_negatives: bool = True
     noise_mean: float = 0.0  # the author's code adds N(0.1, 0.01); the paper does not say so
     noise_sd: float = 0.0
+    penalize_origin: bool = True  # the author's code does, the paper does not say so
+    zero_padding: bool = True  # beyond a sound's ends; else its first and last frame are repeated
 
     # our recipe
     ours_iterations: int = 750
@@ -115,13 +117,14 @@ class Config:
         return replace(self, **changes)
 
     def origin_penalty(self, scheme):
-        """Weight of the mean length of Z, a term that the paper does not mention.
+        """Weight of the mean length of Z, a term that the paper does not mention; 0 unless `penalize_origin`.
 
         Source
         ------
         Original code: 0.001 for the instrument scheme, 0.002 for the others.
         """
-        return 0.001 if check_name("scheme", scheme, SCHEMES) == "instrument" else 0.002
+        weight = 0.001 if check_name("scheme", scheme, SCHEMES) == "instrument" else 0.002
+        return weight if self.penalize_origin else 0.0
 
     def network(self, recipe="paper"):
         """The parameters that fix a network, those of `model.Embedder` but for its seed; our recipe has layers of its own."""

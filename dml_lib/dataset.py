@@ -48,7 +48,7 @@ class Dataset:
         """Linear magnitudes of sound `i`, (n_frames, n_bins), float16."""
         return self.frames[self.where(i)]
 
-    def windows(self, sounds, frames, n_in):
+    def windows(self, sounds, frames, n_in, zero_padding=True):
         """Windows around frames: frame n - n_in/2 to n + n_in/2 - 1, zero beyond a sound's ends.
 
         Parameters
@@ -57,6 +57,8 @@ class Dataset:
             Sound numbers, and frame numbers within those sounds.
         n_in : int
             Frames a window.
+        zero_padding : bool
+            Else the first and the last frame are repeated beyond the ends.
 
         Returns
         -------
@@ -68,9 +70,9 @@ class Dataset:
         Original code: the window for frame n covers n - 5 to n + 4.
         """
         t = np.asarray(frames)[:, None] + np.arange(n_in) - n_in // 2
-        inside = (t >= 0) & (t < self.n_frames[sounds][:, None])
-        rows = np.where(inside, self.start[sounds][:, None] + t, 0)
-        return self.frames[rows].astype(np.float32) * inside[:, :, None]
+        within = np.clip(t, 0, self.n_frames[sounds][:, None] - 1)
+        x = self.frames[self.start[sounds][:, None] + within].astype(np.float32)
+        return x * (t == within)[:, :, None] if zero_padding else x
 
     def energy(self):
         """Summed magnitude of each frame, (n_frames_total,), float32."""

@@ -19,7 +19,7 @@ def embed_frames(model, dataset, cfg):
     model : Embedder
     dataset : Dataset
     cfg : Config
-        `gain`, and the noise that the original code also adds when it predicts.
+        `gain`, `zero_padding`, and the noise that the original code also adds when it predicts.
 
     Returns
     -------
@@ -30,7 +30,9 @@ def embed_frames(model, dataset, cfg):
     ------
     Original code: prediction steps one frame, windows are zero beyond a sound's ends, and the zeros carry no noise.
     """
-    gap = model.n_in // 2  # zeros before each sound serve as the padding after the sound before it
+    before = model.n_in // 2
+    after = model.n_in - before - 1
+    gap = before if cfg.zero_padding else before + after  # zeros before a sound also serve as those after the sound before it
     rng = np.random.default_rng([cfg.seed, 4])
     out = np.empty((len(dataset.frames), model.n_dims), np.float32)
     first = 0
@@ -44,8 +46,13 @@ def embed_frames(model, dataset, cfg):
         x[place] = dataset.frames[rows]
         if cfg.noise_mean or cfg.noise_sd:
             x[place] += rng.normal(cfg.noise_mean, cfg.noise_sd, (len(place), model.n_bins))
+        if not cfg.zero_padding:
+            first_row, last_row = place[np.cumsum(n_frames) - n_frames], place[np.cumsum(n_frames) - 1]
+            for beyond, edge, sign in ((before, first_row, -1), (after, last_row, 1)):
+                for i in range(1, beyond + 1):
+                    x[edge + sign * i] = x[edge]
         z = model.sequence(torch.from_numpy(log_compress(np.maximum(x, 0), cfg.gain)))
-        out[rows] = z.numpy()[place - gap]
+        out[rows] = z.numpy()[place - before]
         first = last
     return out
 

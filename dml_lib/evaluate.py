@@ -167,6 +167,33 @@ def retrieval(z, y):
     return dict(zip(("p_at_5", "r_precision", "map_at_r"), (totals / len(asked)).tolist()))
 
 
+def preservation(a, b, k=15):
+    """Share of each point's k nearest others in one space that are among its k nearest in another, mean over points.
+
+    Parameters
+    ----------
+    a, b : np.ndarray, (n, any number of dimensions)
+        The same points in two spaces.
+    k : int
+
+    Returns
+    -------
+    float
+        About k / n where the spaces have nothing in common.
+
+    Source
+    ------
+    Neighborhood preservation (Venna and Kaski 2001 study it in both directions; with one k for both they agree).
+    """
+    near = []
+    for z in (a, b):
+        found = neighbors(z, z, k + 1)
+        itself = found == np.arange(len(z))[:, None]
+        itself[~itself.any(axis=1), -1] = True  # more than k others lie on this point: one of them leaves in its place
+        near.append(found[~itself].reshape(len(z), -1))
+    return float(np.mean([np.isin(x, y).mean() for x, y in zip(*near)]))
+
+
 def labeled_sounds(dataset, label, split="random"):
     """Which sounds of each part of a split carry a label that occurs in training.
 

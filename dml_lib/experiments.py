@@ -56,6 +56,13 @@ EXPERIMENTS = {
         "pooling": ("ours", SHORT | {"ours_deep": False}),
         "deep": ("ours", SHORT),
     }, ("instrument", "instrument_pitch")),
+    "paper_options": Experiment({
+        name: ("paper", {"paper_iterations": 500} | change) for name, change in {
+            "as_it_was": {}, "noise": {"noise_mean": 0.1, "noise_sd": 0.01}, "no_penalty": {"penalize_origin": False},
+            "other_files": {"same_file_positives": False}, "overlapping": {"disjoint_negatives": False},
+            "repeated_edges": {"zero_padding": False},
+        }.items()
+    }, ("instrument_pitch_2",)),
     "schemes": Experiment({"ours": ("ours", {})}),
     "rotation": Experiment({"ours": ("ours", {"ours_iterations": 1_500})}, ("instrument", "pitch"), rotate=True),
     "speed": Experiment({"paper": ("paper", {"paper_iterations": 5_000}), "ours": ("ours", {"ours_iterations": 250})}, seeds=1),
@@ -187,22 +194,39 @@ def recorded_leaks():
     return values.unstack().sort_values("mean", ascending=False).convert_dtypes()
 
 
-def recorded(name, scheme, metric="knn", level=""):
+def recorded(name, scheme=None, metric="knn", level=""):
     """A recorded experiment as a table of text: one row a variant, one column a label and split, mean (smallest, largest).
 
     Parameters
     ----------
     name : str
         Of the experiment.
-    scheme, metric : str
+    scheme : str, optional
+        Without it a row is a scheme, for an experiment of one variant.
+    metric : str
     level : str
         "", ".frame" or ".audible".
     """
-    values, rows = results.recorded(name), {}
-    for variant in EXPERIMENTS[name].variants:
+    values, rows, experiment = results.recorded(name), {}, EXPERIMENTS[name]
+    for variant, of in product(experiment.variants, [scheme] if scheme else experiment.schemes):
         for label, split in product(evaluate.COLUMNS, splits.SPLITS):
-            at = f"{variant}.{scheme}.{metric}.{label}.{split}{level}"
+            at = f"{variant}.{of}.{metric}.{label}.{split}{level}"
             if at in values:
                 low, high = values[f"{at}.lo"], values[f"{at}.hi"]
-                rows.setdefault(variant, {})[label, split] = f"{values[at]:.3f} ({low:.3f}, {high:.3f})"
+                rows.setdefault(variant if scheme else of, {})[label, split] = f"{values[at]:.3f} ({low:.3f}, {high:.3f})"
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def recorded_speed():
+    """Time to quality, one row a scheme: validation accuracy, windows and seconds of both recipes, and their ratios."""
+    values, rows = results.recorded("speed"), {}
+    recipes = {variant: FULL.with_(**changes) for variant, (_, changes) in EXPERIMENTS["speed"].variants.items()}
+    windows = {"paper": 3 * FULL.batch_triplets * recipes["paper"].paper_iterations, "ours": FULL.ours_windows * recipes["ours"].ours_iterations}
+    for scheme in SCHEMES:
+        accuracy, seconds = ({recipe: values[f"{recipe}.{scheme}.{what}"] for recipe in recipes} for what in ("val_knn", "seconds"))
+        rows[scheme] = {
+            "kNN, paper": accuracy["paper"], "kNN, ours": accuracy["ours"],
+            "windows, paper": windows["paper"], "windows, ours": windows["ours"], "windows, ratio": windows["paper"] / windows["ours"],
+            "s, paper": seconds["paper"], "s, ours": seconds["ours"], "s, ratio": seconds["paper"] / seconds["ours"],
+        }
     return pd.DataFrame.from_dict(rows, orient="index")

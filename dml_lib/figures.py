@@ -224,6 +224,43 @@ def cloud(points, table):
     return fig.update_layout(updatemenus=[menu], margin={"l": 0, "r": 0, "b": 0})
 
 
+def learning(snapshots, table, steps):
+    """The space while it learns: a slider and a button to play, one point a sound, colored by instrument.
+
+    Parameters
+    ----------
+    snapshots : list of np.ndarray, (n_sounds, 3)
+    table : pandas.DataFrame
+        Of the same sounds.
+    steps : list of str
+        What to call each snapshot.
+    """
+    places = [np.round(points, 3) for points in snapshots]
+    fig = go.Figure(frames=[
+        go.Frame(name=step, data=[go.Scatter3d(x=x, y=y, z=z)]) for step, (x, y, z) in zip(steps, (points.T for points in places))
+    ])
+    instrument, (x, y, z) = table["instrument"], places[-1].T
+    fig.add_scatter3d(
+        x=x, y=y, z=z, mode="markers", text=_labels(table), hoverinfo="text", showlegend=False,
+        marker={"size": 4, "color": instrument.map(COLORS), "symbol": instrument.map(MARKERS), "opacity": 0.9},
+    )
+    now = {"mode": "immediate", "transition": {"duration": 0}, "frame": {"duration": 500, "redraw": True}}
+    slider = {
+        "steps": [{"label": step, "method": "animate", "args": [[step], now]} for step in steps], "active": len(steps) - 1,
+        "currentvalue": {"prefix": "iteration "}, "x": 0.12, "len": 0.85, "pad": {"t": 10},
+    }
+    play = {
+        "type": "buttons", "x": 0.0, "xanchor": "left", "y": -0.02, "yanchor": "top", "font": {"color": "#202020"}, "bgcolor": "#e8edf2",
+        "buttons": [{"label": "play", "method": "animate", "args": [list(steps), now | {"fromcurrent": False}]}],
+    }
+    low, high = np.min(places, axis=(0, 1)), np.max(places, axis=(0, 1))
+    box = scene() | {"aspectmode": "cube"}
+    box |= {axis: box[axis] | {"range": [float(a), float(b)]} for axis, a, b in zip(("xaxis", "yaxis", "zaxis"), low, high)}
+    alt = f"The places of {len(table)} sounds in {len(steps)} steps of a training, colored by instrument"
+    fig = finish(fig, alt, 620, scene=box)
+    return fig.update_layout(sliders=[slider], updatemenus=[play], margin={"l": 0, "r": 0, "b": 90})
+
+
 def phases(paths, cfg):
     """Each coordinate of some trajectories against time: where attack, sustain and release lie.
 

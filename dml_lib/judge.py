@@ -12,6 +12,9 @@ LABELS = {"instrument": ("instrument",), "pitch": ("pitch",)}  # what a scheme i
 class Judge:
     """Validation accuracy of a network, quickly: frames of a few validation sounds against a few training sounds.
 
+    Each time it is asked it also keeps where those sounds are, in `snapshots`, a list of (n_sounds, n_dims) arrays in the
+    order of `dataset.table`: the film of a training.
+
     Parameters
     ----------
     dataset : Dataset
@@ -36,9 +39,11 @@ class Judge:
         sound = self.dataset.sound_of_frame()
         self.y = [y[mask][sound] for _, y, _ in found]
         self.train = np.isin(np.flatnonzero(mask), chosen[0])[sound]
+        self.snapshots = []
 
     def __call__(self, model):
         """Share of validation frames whose k nearest training frames vote for the right label."""
         z = embed.embed_frames(model, self.dataset, self.cfg)
+        self.snapshots.append(embed.sound_points(z, self.dataset))
         predicted = [evaluate.knn_predict(z[self.train], y[self.train], z[~self.train], (self.k,))[0] for y in self.y]
         return float(np.mean([p == y[~self.train] for p, y in zip(predicted, self.y)]))

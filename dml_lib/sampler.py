@@ -34,7 +34,7 @@ class Frames:
 
     def windows(self, sounds):
         """Log-compressed windows around drawn frames, (batch, n_in, n_bins), float32."""
-        x = self.dataset.windows(sounds, self.draw(sounds), self.cfg.n_in)
+        x = self.dataset.windows(sounds, self.draw(sounds), self.cfg.n_in, self.cfg.zero_padding)
         if self.cfg.noise_mean or self.cfg.noise_sd:
             x = x + self.rng.normal(self.cfg.noise_mean, self.cfg.noise_sd, x.shape).astype(np.float32)
         return log_compress(np.maximum(x, 0), self.cfg.gain)

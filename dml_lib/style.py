@@ -45,7 +45,7 @@ class BookRenderer(MimetypeRenderer):
         figure = go.Figure(fig_dict)
         script = "../plotly.min.js" if self.first else False
         self.first = False
-        body = pio.to_html(figure, full_html=False, include_plotlyjs=script, include_mathjax=False, config={"displaylogo": False, "responsive": True})
+        body = pio.to_html(figure, full_html=False, include_plotlyjs=script, include_mathjax=False, auto_play=False, config={"displaylogo": False, "responsive": True})
         alt = html.escape((figure.layout.meta or {}).get("alt", ""), quote=True)
         return {"text/html": f'<div role="img" aria-label="{alt}">{body}</div>'}
 

@@ -82,6 +82,7 @@ def test_frozen_and_with_leaves_the_original():
 
 
 def test_origin_penalty_is_that_of_the_original_code():
+    assert {Config(penalize_origin=False).origin_penalty(s) for s in SCHEMES} == {0.0}
     assert {s: Config().origin_penalty(s) for s in SCHEMES} == {
         "instrument": 0.001, "pitch": 0.002, "instrument_pitch": 0.002, "instrument_pitch_2": 0.002,
     }

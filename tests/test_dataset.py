@@ -10,12 +10,13 @@ from dml_lib.dataset import Dataset, analyze, build, exemplar
 from dml_lib.sounds import files, sources
 
 
-def slow_window(dataset, sound, frame, n_in):
+def slow_window(dataset, sound, frame, n_in, zero_padding=True):
     """The window one frame at a time."""
     features = dataset.features(sound)
     rows = []
     for t in range(frame - n_in // 2, frame - n_in // 2 + n_in):
-        rows.append(features[t] if 0 <= t < len(features) else np.zeros(features.shape[1]))
+        beyond = np.zeros(features.shape[1]) if zero_padding else features[0 if t < 0 else -1]
+        rows.append(features[t] if 0 <= t < len(features) else beyond)
     return np.array(rows, np.float32)
 
 
@@ -25,13 +26,14 @@ def test_features_are_the_frames_of_one_sound(dataset):
     assert [len(dataset.features(i)) for i in range(40)] == dataset.n_frames.tolist()
 
 
+@pytest.mark.parametrize("zero_padding", [True, False])
 @pytest.mark.parametrize("n_in", [10, 4, 1])
-def test_windows_are_those_of_a_slow_loop(dataset, n_in):
+def test_windows_are_those_of_a_slow_loop(dataset, n_in, zero_padding):
     sounds = dataset.sound_of_frame()  # each frame of each sound, edges included
     frames = np.concatenate([np.arange(n) for n in dataset.n_frames])
-    windows = dataset.windows(sounds, frames, n_in)
+    windows = dataset.windows(sounds, frames, n_in, zero_padding)
     assert windows.shape == (len(sounds), n_in, 40) and windows.dtype == np.float32
-    np.testing.assert_array_equal(windows, [slow_window(dataset, s, f, n_in) for s, f in zip(sounds, frames)])
+    np.testing.assert_array_equal(windows, [slow_window(dataset, s, f, n_in, zero_padding) for s, f in zip(sounds, frames)])
 
 
 def test_a_window_covers_five_frames_before_and_four_after():

@@ -13,18 +13,20 @@ from dml_lib.paths import Damaged
 
 
 def slow_embedding(model, dataset, cfg):
-    """Window by window, each padded with zeros, through `forward`."""
+    """Window by window, each padded, through `forward`."""
     rows = []
     for i in range(len(dataset)):
-        padded = np.pad(dataset.features(i).astype(np.float32), ((5, 4), (0, 0)))
+        mode = "constant" if cfg.zero_padding else "edge"
+        padded = np.pad(dataset.features(i).astype(np.float32), ((5, 4), (0, 0)), mode)
         windows = np.stack([padded[t:t + 10] for t in range(dataset.n_frames[i])])
         with torch.no_grad():
             rows.append(model(torch.log1p(cfg.gain * torch.from_numpy(windows))).numpy())
     return np.concatenate(rows)
 
 
-def test_each_frame_is_its_windows_embedding(model, dataset, cfg):
-    cfg = cfg.with_(gain=20.0)
+@pytest.mark.parametrize("zero_padding", [True, False])
+def test_each_frame_is_its_windows_embedding(zero_padding, model, dataset, cfg):
+    cfg = cfg.with_(gain=20.0, zero_padding=zero_padding)
     z = embed_frames(model, dataset, cfg)
     expected = slow_embedding(model, dataset, cfg)
     assert z.shape == (len(dataset.frames), 3) and z.dtype == np.float32
@@ -32,8 +34,10 @@ def test_each_frame_is_its_windows_embedding(model, dataset, cfg):
     np.testing.assert_allclose(z, expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("zero_padding", [True, False])
 @pytest.mark.parametrize("block", [1, 2, 7, 64, 10_000])
-def test_blocks_do_not_matter(block, model, dataset, cfg, monkeypatch):
+def test_blocks_do_not_matter(block, zero_padding, model, dataset, cfg, monkeypatch):
+    cfg = cfg.with_(zero_padding=zero_padding)
     whole = embed_frames(model, dataset, cfg)
     monkeypatch.setattr(embed, "BLOCK_FRAMES", block)
     np.testing.assert_allclose(embed_frames(model, dataset, cfg), whole, atol=1e-5)
@@ -50,7 +54,9 @@ def test_other_sounds_and_their_order_do_not_matter(model, dataset, cfg):
     np.testing.assert_allclose(embed_frames(model, alone, cfg), z[dataset.sound_of_frame() == 17], atol=1e-5)
 
 
-def test_a_sound_of_one_frame(model, cfg):
+@pytest.mark.parametrize("zero_padding", [True, False])
+def test_a_sound_of_one_frame(zero_padding, model, cfg):
+    cfg = cfg.with_(zero_padding=zero_padding)
     frames = np.random.default_rng(0).random((3, 40)).astype(np.float16)
     dataset = Dataset([0, 1], frames, np.array([0, 1]), np.array([1, 2]))
     np.testing.assert_allclose(embed_frames(model, dataset, cfg), slow_embedding(model, dataset, cfg), atol=1e-5)

@@ -104,6 +104,30 @@ def test_a_recorded_experiment_reads_as_a_table(work, tmp_path, monkeypatch):
     assert table.loc["a", ("pitch", "real")] == f"{values[at]:.3f} ({values[f'{at}.lo']:.3f}, {values[f'{at}.hi']:.3f})"
 
 
+def test_an_experiment_of_one_variant_reads_by_scheme(work, tmp_path, monkeypatch):
+    run, _ = work
+    monkeypatch.setattr(paths, "RECORDED", tmp_path / "results")
+    monkeypatch.setitem(experiments.EXPERIMENTS, "one", Experiment({"a": ("ours", {})}, ("instrument", "pitch")))
+    values = experiments.run("one", 1, SMALL, run, tmp_path / "results", lambda text: None)
+    table = experiments.recorded("one")
+    assert list(table.index) == ["instrument", "pitch"]
+    assert table.loc["pitch", ("pitch", "random")].startswith(f"{values['a.pitch.knn.pitch.random']:.3f} (")
+
+
+def test_time_to_quality_compares_the_recipes(work, tmp_path, monkeypatch):
+    run, _ = work
+    monkeypatch.setattr(paths, "RECORDED", tmp_path / "results")
+    recipes = {"paper": ("paper", {"paper_iterations": 6}), "ours": ("ours", {"ours_iterations": 2})}
+    monkeypatch.setitem(experiments.EXPERIMENTS, "speed", Experiment(recipes, seeds=1))
+    values = experiments.run("speed", None, SMALL, run, tmp_path / "results", lambda text: None)
+    table = experiments.recorded_speed()
+    assert list(table.index) == list(experiments.SCHEMES) and len(list((tmp_path / "trials").iterdir())) == 8
+    for scheme, row in table.iterrows():
+        assert row["windows, ratio"] == 3  # both see 96 windows an iteration
+        assert row["kNN, ours"] == values[f"ours.{scheme}.val_knn"] and row["kNN, paper"] == values[f"paper.{scheme}.val_knn"]
+        assert row["s, ratio"] == values[f"paper.{scheme}.seconds"] / values[f"ours.{scheme}.seconds"]
+
+
 def test_leaks_are_recorded(work, tmp_path, monkeypatch):
     run, _ = work
     monkeypatch.setattr(paths, "RECORDED", tmp_path / "results")

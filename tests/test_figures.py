@@ -37,6 +37,7 @@ def every_figure(sounds):
         "confusion": figures.confusion(np.eye(3), list("abc"), "title"),
         "figure_1": figures.figure_1(z, sounds["note_number"].to_numpy(), paths),
         "cloud": figures.cloud(z, sounds),
+        "learning": figures.learning([z, 2 * z], sounds, ["0", "10"]),
         "phases": figures.phases(paths, CFG),
         "path_and_units": figures.path_and_units(z, z[:5], z[5:10]),
     }
@@ -69,6 +70,17 @@ def test_cloud_menu_switches_between_instrument_and_pitch(sounds):
     by_instrument, by_pitch = (b.args[0]["visible"] for b in fig.layout.updatemenus[0].buttons)
     assert by_instrument == [True] * 3 + [False] and by_pitch == [False] * 3 + [True]
     assert sum(len(t.x) for t in fig.data[:3]) == len(fig.data[3].x) == len(sounds)
+
+
+def test_the_film_of_a_training_shows_each_snapshot_and_rests_on_the_last(sounds):
+    snapshots = [np.full((len(sounds), 3), float(i)) + np.arange(3) for i in range(3)]
+    fig = figures.learning(snapshots, sounds, ["0", "5", "10"])
+    assert [frame.name for frame in fig.frames] == ["0", "5", "10"] == [step.label for step in fig.layout.sliders[0].steps]
+    for frame, places in zip(fig.frames, snapshots):
+        assert np.allclose(np.stack([frame.data[0].x, frame.data[0].y, frame.data[0].z]).T, places)
+    assert np.allclose(fig.data[0].x, 2) and fig.layout.sliders[0].active == 2
+    assert list(fig.data[0].marker.color) == [style.COLORS[i] for i in sounds["instrument"]]
+    assert tuple(fig.layout.scene.zaxis.range) == (2, 4)  # from the lowest of all snapshots to the highest
 
 
 def test_cqt_grid_shows_log_compressed_magnitudes():

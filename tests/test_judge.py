@@ -22,6 +22,7 @@ def test_judge(make_dataset, cfg):
     accuracy = judge(model.eval())
     assert 0.6 < accuracy <= 1  # the bands are plain even to random weights
     assert accuracy == judge(model) == Judge(dataset, cfg, "instrument")(model)
+    assert len(judge.snapshots) == 2 and np.array_equal(*judge.snapshots) and judge.snapshots[0].shape == (29, 3)
     judge.y[0][:] = np.random.default_rng(0).permutation(judge.y[0])
     assert judge(model) < 0.5
 
