@@ -1,0 +1,146 @@
+"""Human ears: published listening tests, and how well distances in a space agree with them.
+
+Conventions: a *test* is a folder with n sounds and `dissimilarity.txt`, the upper triangle of how different listeners
+found them, sounds in sorted order. Each sound is an *anchor* once; figures are means over all anchors of all tests.
+
+Source
+------
+Our choice of tests, collected by T. Tian (timbremetrics, 2025) from the studies that their names say; definitions of the
+two figures as there, so that published rows can be set beside ours.
+"""
+
+from pathlib import Path
+
+import librosa
+import numpy as np
+import pandas as pd
+from scipy.spatial.distance import cdist
+from scipy.stats import spearmanr
+
+from .dataset import analyze
+from .sounds import decode
+from .sounds.files import folder_table
+
+RATINGS = "dissimilarity.txt"
+MARGIN = 0.1  # of the range of a test: triplets that listeners hardly tell apart do not count
+
+
+def ratings(test):
+    """Dissimilarities of one test, (n, n), symmetric, scaled to 0..1.
+
+    Parameters
+    ----------
+    test : path
+        Its folder.
+
+    Raises
+    ------
+    ValueError
+        Not a square of finite numbers; or as many rows as there are not sounds.
+    """
+    path = Path(test) / RATINGS
+    try:
+        d = np.loadtxt(path, ndmin=2)
+    except ValueError as error:
+        raise ValueError(f"{path} expected rows of numbers, found otherwise: {error}") from None
+    n = sum(decode.is_audio_name(p.name) for p in Path(test).iterdir())
+    if d.shape != (n, n) or not np.isfinite(d).all():
+        raise ValueError(f"{path} expected {n} x {n} finite numbers, one row a sound beside it, found {d.shape}")
+    d = np.triu(d, 1)
+    pairs = d[np.triu_indices(n, 1)]
+    d = np.triu((d - pairs.min()) / max(np.ptp(pairs), 1e-12), 1)
+    return d + d.T
+
+
+def agreement(distances, dissimilarities, margin=MARGIN):
+    """How well distances of one test agree with listeners, anchor by anchor.
+
+    Parameters
+    ----------
+    distances, dissimilarities : np.ndarray, (n, n)
+        Symmetric; the second scaled to 0..1.
+    margin : float
+
+    Returns
+    -------
+    spearman : np.ndarray, (n,)
+        Rank correlation of the distances of an anchor to all others; 0 where all are equal.
+    triplets : np.ndarray, (n,)
+        Share of the pairs of others, different by more than the margin to listeners, of which the right one is nearer;
+        0 where there is no such pair.
+    """
+    n = len(distances)
+    spearman, triplets = np.zeros(n), np.zeros(n)
+    for anchor in range(n):
+        others = np.arange(n) != anchor
+        ours, theirs = distances[anchor, others], dissimilarities[anchor, others]
+        if np.ptp(ours) and np.ptp(theirs):
+            spearman[anchor] = spearmanr(ours, theirs).statistic
+        i, j = np.triu_indices(n - 1, 1)
+        gap = theirs[i] - theirs[j]
+        asked = np.abs(gap) > margin
+        if asked.any():
+            triplets[anchor] = np.mean(gap[asked] * (ours[i] - ours[j])[asked] > 0)
+    return spearman, triplets
+
+
+def listening_tests(folder, cfg, run):
+    """The sounds of all tests below a folder, analyzed, and what listeners said of them.
+
+    Returns
+    -------
+    dataset : Dataset
+        With a column `test`.
+    said : dict of str to np.ndarray, (n, n)
+        By test, in the order of the dataset's rows of that test.
+
+    Raises
+    ------
+    ValueError
+        No test there, or one of which a sound cannot be used.
+    """
+    tests = sorted(path.parent for path in Path(folder).glob(f"*/{RATINGS}"))
+    if not tests:
+        raise ValueError(f"expected folders with sounds and {RATINGS} in {folder}, found none: check the name")
+    said = {test.name: ratings(test) for test in tests}
+    tables = [folder_table(test, test.name, test.name).sort_values("path").assign(test=test.name) for test in tests]
+    data, skipped = analyze(pd.concat(tables, ignore_index=True), cfg, run)
+    if len(skipped):
+        raise ValueError(f"{skipped['sound_id'][0]} cannot be used ({skipped['reason'][0]}): a test needs all its sounds")
+    return data, said
+
+
+def evaluate(points, tests, said):
+    """Mean agreement over all anchors of all tests.
+
+    Parameters
+    ----------
+    points : np.ndarray, (n_sounds, any number of dimensions)
+    tests : sequence of str
+        The test of each sound.
+    said : dict of str to np.ndarray
+
+    Returns
+    -------
+    dict of str to float
+        `spearman`, `triplets`; and the same for each test, `<test>.spearman`, `<test>.triplets`.
+    """
+    tests, values, anchors = np.asarray(tests), {}, []
+    for test, dissimilarities in said.items():
+        z = np.asarray(points)[tests == test]
+        spearman, triplets = agreement(cdist(z, z), dissimilarities)
+        values |= {f"{test}.spearman": float(spearman.mean()), f"{test}.triplets": float(triplets.mean())}
+        anchors.append((spearman, triplets))
+    spearman, triplets = np.concatenate(anchors, axis=1)
+    return {"spearman": float(spearman.mean()), "triplets": float(triplets.mean())} | values
+
+
+def mean_mfcc(path, sr=44_100):
+    """Mean over time of 40 mel-frequency cepstral coefficients, (40,): the bar to beat.
+
+    Source
+    ------
+    timbremetrics: 128 mel bands of 2,048 samples every 512, HTK mels, at 44.1 kHz.
+    """
+    y, _ = decode.decode(path, sr)
+    return librosa.feature.mfcc(y=y, sr=sr, n_mfcc=40, n_fft=2048, hop_length=512, n_mels=128, htk=True, norm=None).mean(axis=1)
