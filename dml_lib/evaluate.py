@@ -66,6 +66,14 @@ def neighbors(points, queries, k):
     return index[:, :k]
 
 
+def others_of(z, rows, k):
+    """Indices of the k nearest other points of some of the points, (n_rows, min(k, n - 1)), nearest first."""
+    found = neighbors(z, z[rows], k + 1)
+    itself = found == np.asarray(rows)[:, None]
+    itself[~itself.any(axis=1), -1] = True  # hidden behind duplicates: drop the farthest instead
+    return found[~itself].reshape(len(rows), -1)
+
+
 def knn_predict(z_train, y_train, z, ks=KS):
     """Vote of the k nearest training points, for several k at once.
 
@@ -152,10 +160,7 @@ def retrieval(z, y):
     depth = max(5, int(others.max()))
     totals = np.zeros(3)
     for rows in np.array_split(asked, -(-len(asked) * depth // 5_000_000)):
-        found = neighbors(z, z[rows], depth + 1)
-        itself = found == rows[:, None]
-        itself[~itself.any(axis=1), -1] = True  # hidden behind duplicates: drop the farthest instead
-        hits = y[found[~itself].reshape(len(rows), -1)] == y[rows][:, None]
+        hits = y[others_of(z, rows, depth)] == y[rows][:, None]
         r = others[rows]
         inside = np.arange(hits.shape[1]) < r[:, None]
         precision = np.cumsum(hits, axis=1) / np.arange(1, hits.shape[1] + 1)
@@ -165,33 +170,6 @@ def retrieval(z, y):
             ((precision * (hits & inside)).sum(axis=1) / r).sum(),
         )
     return dict(zip(("p_at_5", "r_precision", "map_at_r"), (totals / len(asked)).tolist()))
-
-
-def preservation(a, b, k=15):
-    """Share of each point's k nearest others in one space that are among its k nearest in another, mean over points.
-
-    Parameters
-    ----------
-    a, b : np.ndarray, (n, any number of dimensions)
-        The same points in two spaces.
-    k : int
-
-    Returns
-    -------
-    float
-        About k / n where the spaces have nothing in common.
-
-    Source
-    ------
-    Neighborhood preservation (Venna and Kaski 2001 study it in both directions; with one k for both they agree).
-    """
-    near = []
-    for z in (a, b):
-        found = neighbors(z, z, k + 1)
-        itself = found == np.arange(len(z))[:, None]
-        itself[~itself.any(axis=1), -1] = True  # more than k others lie on this point: one of them leaves in its place
-        near.append(found[~itself].reshape(len(z), -1))
-    return float(np.mean([np.isin(x, y).mean() for x, y in zip(*near)]))
 
 
 def labeled_sounds(dataset, label, split="random"):

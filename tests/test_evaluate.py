@@ -6,7 +6,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from dml_lib.evaluate import (
     KS, confusion, confusion_of, evaluate, frame_sample, knn_accuracy, knn_predict, labeled_sounds,
-    neighbor_distance, neighbors, preservation, report, retrieval, summary, validate,
+    neighbor_distance, neighbors, report, retrieval, summary, validate,
 )
 
 
@@ -294,19 +294,6 @@ def test_audible_figures_leave_out_silent_frames(labeled):
     frames = np.where(silent[:, None], rng.normal(0, 5, frames.shape), frames)
     values = evaluate(frames, points, labeled, "instrument", max_frames=10_000)
     assert values["knn.audible"] == 1 > values["knn.frame"] + 0.1
-
-
-def test_preservation_counts_shared_neighbors():
-    rng = np.random.default_rng(0)
-    z = rng.normal(size=(200, 3))
-    assert preservation(z, z) == preservation(z, 3 * z + 1) == preservation(z, np.hstack([z, np.zeros((200, 5))])) == 1
-    assert preservation(z, rng.normal(size=(200, 2))) == pytest.approx(15 / 199, abs=0.02)
-    b, shared = z + rng.normal(size=z.shape), []
-    for i in range(200):  # slowly
-        near = [set(sorted(set(range(200)) - {i}, key=lambda j: np.linalg.norm(x[i] - x[j]))[:4]) for x in (z, b)]
-        shared.append(len(near[0] & near[1]) / 4)
-    assert preservation(z, b, 4) == pytest.approx(np.mean(shared))
-    assert 0 <= preservation(np.zeros((30, 3)), z[:30]) <= 1  # all in one place
 
 
 def test_report_and_summary_names(labeled):
