@@ -22,7 +22,7 @@ import soundfile
 import torch
 from torch import nn
 
-from . import embed as embedding, evaluate, features, loss, paths, train as training
+from . import embed as embedding, features, loss, nearest, paths, train as training
 from .config import Config, check_name
 from .dataset import Dataset
 from .features import log_compress
@@ -214,7 +214,7 @@ def knn(n_points=1_000_000, n_queries=20_000, repeats=3):
     """Queries a second for the 75 nearest of a million points in three dimensions, index included."""
     rng = np.random.default_rng(0)
     points, queries = rng.standard_normal((n_points, 3)), rng.standard_normal((n_queries, 3))
-    seconds, = _seconds(lambda: evaluate.neighbors(points, queries, 75), repeats=repeats)
+    seconds, = _seconds(lambda: nearest.neighbors(points, queries, 75), repeats=repeats)
     return {"knn_queries_per_s_1m": n_queries / seconds}
 
 
@@ -229,7 +229,7 @@ def run(only=None, threads=2, say=print):
     only : str, optional
         One of `GROUPS`.
     threads : int
-        Of torch and of the decoder. `librosa.cqt` uses one whatever it is given, `evaluate.neighbors` all cores.
+        Of torch and of the decoder. `librosa.cqt` uses one whatever it is given, `nearest.neighbors` all cores.
     say : callable
         Is told what is being measured.
 

@@ -1,175 +1,21 @@
-"""How good a space is: k-nearest-neighbor classification and ranked retrieval by distance.
-
-Conventions
------------
-Embeddings are (n, n_dims) float arrays; labels are (n,) integer codes.
-Distances are Euclidean. Equal distances rank by position, equal votes go to the smaller label code.
-k is chosen on validation points, never on test points.
+"""The report card of a space: classification by nearest neighbors and ranked retrieval, at all levels, on all splits.
 
 Source
 ------
-Paper, section 3 (both methods are named there, no number is printed); original code for the list of k.
+Paper, section 3 (both methods are named there, no number is printed).
 """
 
 import itertools
 
 import numpy as np
 import pandas as pd
-from scipy.spatial import cKDTree
 
 from .config import check_name
+from .nearest import confusion, knn_accuracy
+from .retrieval import ndcg, retrieval
 from .splits import FRACTIONS, SPLITS
 
-KS = (1, 5, 9, 15, 21, 35, 51, 75, 101)
 COLUMNS = {"instrument": "instrument", "pitch": "note_number"}  # label: column of the table of sounds
-
-
-def validate(z, y):
-    """Raise ValueError unless `z` is a finite (n, n_dims) array and `y` holds n codes of at least 0."""
-    z, y = np.asarray(z), np.asarray(y)
-    if z.ndim != 2 or y.shape != z.shape[:1]:
-        raise ValueError(f"expected embeddings (n, n_dims) and labels (n,), found {z.shape} and {y.shape}")
-    if not len(z):
-        raise ValueError("expected at least one point, found none")
-    if not np.isfinite(z).all():
-        raise ValueError(f"expected finite embeddings, found {np.count_nonzero(~np.isfinite(z))} bad values: check the network")
-    if not np.issubdtype(y.dtype, np.integer) or y.min() < 0:
-        raise ValueError(f"expected integer label codes of at least 0, found {y.dtype}: drop unlabeled points first")
-
-
-def neighbors(points, queries, k):
-    """Indices of the k nearest points of each query, nearest first, equal distances by index.
-
-    Parameters
-    ----------
-    points : np.ndarray, (n_points, n_dims)
-    queries : np.ndarray, (n_queries, n_dims)
-    k : int
-
-    Returns
-    -------
-    np.ndarray, (n_queries, min(k, n_points)), int64
-    """
-    k = min(k, len(points))
-    tree = cKDTree(points)
-    distance, index = tree.query(queries, k=np.arange(1, min(k + 1, len(points)) + 1), workers=-1)
-    order = np.lexsort((index, distance), axis=1)
-    distance, index = np.take_along_axis(distance, order, axis=1), np.take_along_axis(index, order, axis=1)
-    if index.shape[1] > k:  # where the k-th is as far as the next one, the tree chose among equals as it liked
-        tied = np.flatnonzero(distance[:, k - 1] == distance[:, k])
-        places, inverse = np.unique(np.asarray(queries)[tied], axis=0, return_inverse=True)
-        for i, place in enumerate(places):
-            same = tied[inverse.ravel() == i]
-            near = np.array(tree.query_ball_point(place, distance[same[0], k] * (1 + 1e-12)))
-            far = np.linalg.norm(points[near] - place, axis=1)
-            index[same, :k] = near[np.lexsort((near, far))[:k]]
-    return index[:, :k]
-
-
-def others_of(z, rows, k):
-    """Indices of the k nearest other points of some of the points, (n_rows, min(k, n - 1)), nearest first."""
-    found = neighbors(z, z[rows], k + 1)
-    itself = found == np.asarray(rows)[:, None]
-    itself[~itself.any(axis=1), -1] = True  # hidden behind duplicates: drop the farthest instead
-    return found[~itself].reshape(len(rows), -1)
-
-
-def knn_predict(z_train, y_train, z, ks=KS):
-    """Vote of the k nearest training points, for several k at once.
-
-    Parameters
-    ----------
-    z_train : np.ndarray, (n_train, n_dims)
-    y_train : np.ndarray, (n_train,), int
-    z : np.ndarray, (n, n_dims)
-    ks : sequence of int
-        A k beyond n_train counts all points.
-
-    Returns
-    -------
-    np.ndarray, (len(ks), n), int64
-    """
-    validate(z_train, y_train)
-    votes = y_train[neighbors(z_train, z, max(ks))]
-    n_classes, rows = int(y_train.max()) + 1, np.arange(len(z))[:, None]
-    counts = np.zeros((len(z), n_classes), np.int32)
-    predicted, done = {}, 0
-    for k in sorted(set(ks)):
-        part = votes[:, done:k]
-        np.add.at(counts, (rows, part), 1)
-        predicted[k], done = counts.argmax(axis=1), k
-    return np.stack([predicted[k] for k in ks])
-
-
-def knn_accuracy(train, valid, test, ks=KS):
-    """Accuracy of kNN on test points with the k that is best on validation points.
-
-    Parameters
-    ----------
-    train, valid, test : (z, y)
-    ks : sequence of int
-
-    Returns
-    -------
-    accuracy : float
-    k : int
-        Smallest of the best.
-    predicted : np.ndarray, (n_test,), int64
-    """
-    for part in (train, valid, test):
-        validate(*part)
-    on_valid = (knn_predict(*train, valid[0], ks) == valid[1]).mean(axis=1)
-    k = ks[int(on_valid.argmax())]
-    predicted = knn_predict(*train, test[0], (k,))[0]
-    return float((predicted == test[1]).mean()), k, predicted
-
-
-def confusion(y, predicted, n_classes):
-    """Share of each true class (rows) given each label (columns), (n_classes, n_classes); rows sum to 1 or are 0.
-
-    Source
-    ------
-    Our choice. The author's bar charts normalize columns: they show precision.
-    """
-    counts = np.zeros((n_classes, n_classes))
-    np.add.at(counts, (y, predicted), 1)
-    return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-
-
-def retrieval(z, y):
-    """Rank all other points by distance to each point.
-
-    A point with no other of its class has nothing to find and is left out.
-
-    Returns
-    -------
-    dict of str to float
-        `p_at_5`: share of the five nearest that are of the class. `r_precision`: the same among the R nearest, where R
-        is the number of others in the class. `map_at_r`: mean over those R ranks of precision at each hit.
-
-    Raises
-    ------
-    ValueError
-        No class has two points.
-    """
-    validate(z, y)
-    others = np.bincount(y)[y] - 1
-    asked = np.flatnonzero(others > 0)
-    if not len(asked):
-        raise ValueError("expected a class with two points, found none: nothing can be retrieved")
-    depth = max(5, int(others.max()))
-    totals = np.zeros(3)
-    for rows in np.array_split(asked, -(-len(asked) * depth // 5_000_000)):
-        hits = y[others_of(z, rows, depth)] == y[rows][:, None]
-        r = others[rows]
-        inside = np.arange(hits.shape[1]) < r[:, None]
-        precision = np.cumsum(hits, axis=1) / np.arange(1, hits.shape[1] + 1)
-        totals += (
-            hits[:, :5].mean(axis=1).sum(),
-            ((hits & inside).sum(axis=1) / r).sum(),
-            ((precision * (hits & inside)).sum(axis=1) / r).sum(),
-        )
-    return dict(zip(("p_at_5", "r_precision", "map_at_r"), (totals / len(asked)).tolist()))
 
 
 def labeled_sounds(dataset, label, split="random"):
@@ -211,6 +57,34 @@ def frame_sample(dataset, sounds, max_frames, seed, heard=True):
     return np.sort(np.random.default_rng([seed, 5]).choice(rows, min(max_frames, len(rows)), replace=False))
 
 
+def interval(scores, groups, seed=0, resamples=1_000):
+    """Bounds that hold the mean of some scores with 95 %, where scores of one group stand or fall together.
+
+    Parameters
+    ----------
+    scores : np.ndarray, (n,)
+    groups : np.ndarray, (n,), int
+        Whole groups are drawn again: the frames of a sound are no independent witnesses.
+    seed, resamples : int
+
+    Returns
+    -------
+    tuple of float
+        Lowest, highest.
+
+    Source
+    ------
+    Percentile bootstrap over clusters (Davison and Hinkley 1997, chapter 3).
+    """
+    _, group = np.unique(groups, return_inverse=True)
+    sums, counts = np.bincount(group, weights=scores), np.bincount(group)
+    rng, means, share = np.random.default_rng([seed, 12]), [], np.full(len(sums), 1 / len(sums))
+    for _ in range(resamples):
+        times = rng.multinomial(len(sums), share)
+        means.append(times @ sums / (times @ counts))
+    return tuple(np.percentile(means, (2.5, 97.5)).tolist())
+
+
 def evaluate(frames, points, dataset, label, split="random", max_frames=20_000, seed=0):
     """The report card of one space for one label, at sound level and at frame level.
 
@@ -232,19 +106,29 @@ def evaluate(frames, points, dataset, label, split="random", max_frames=20_000, 
     -------
     dict of str to float
         `knn` and `k`, and the same with `.frame` (all frames, silent ones too, as in the author's code) and `.audible`
-        (without the silent ones); `chance` (always the largest class), `p_at_5`, `r_precision`, `map_at_r`.
+        (without the silent ones); `chance` (always the largest class), `p_at_5`, `r_precision`, `map_at_r`, for pitch
+        also `ndcg`. Bounds of 95 % intervals over test sounds have `.lo` and `.hi` behind them.
     """
-    rows, y, _ = labeled_sounds(dataset, label, split)
+    rows, y, names = labeled_sounds(dataset, label, split)
     at_sound = [(points[r], y[r]) for r in rows]
-    levels, sound = {"": at_sound}, dataset.sound_of_frame()
+    levels, of, sound = {"": at_sound}, {"": rows[2]}, dataset.sound_of_frame()
     for level, heard in ((".frame", True), (".audible", dataset.audible())):
         drawn = [frame_sample(dataset, r, max_frames, seed, heard) for r in rows]
         levels[level] = [(frames[r], y[sound[r]]) for r in drawn]
-    values = {}
+        of[level] = sound[drawn[2]]
+    values, scores = {}, {}
     for level, parts in levels.items():
-        values["knn" + level], values["k" + level], _ = knn_accuracy(*parts)
+        values["knn" + level], values["k" + level], predicted = knn_accuracy(*parts)
+        scores["knn" + level] = predicted == parts[2][1], of[level]
     values["chance"] = float((at_sound[2][1] == np.bincount(at_sound[0][1]).argmax()).mean())
-    return values | retrieval(*at_sound[2])
+    z, codes = at_sound[2]
+    scores |= {name: (each, np.arange(len(each))) for name, each in retrieval(z, codes).items()}
+    if label == "pitch":
+        scores["ndcg"] = ndcg(z, names[codes]), rows[2]
+    for name, (each, groups) in scores.items():
+        values[name] = float(np.mean(each))
+        values[f"{name}.lo"], values[f"{name}.hi"] = interval(each, groups, seed)
+    return values
 
 
 def report(embeddings, dataset, max_frames=20_000, seed=0):
@@ -260,7 +144,7 @@ def report(embeddings, dataset, max_frames=20_000, seed=0):
     Returns
     -------
     dict of str to float
-        `<space>.<metric>.<label>.<split>`, with `.frame` or `.audible` behind it at frame level.
+        `<space>.<metric>.<label>.<split>`, with `.frame` or `.audible` behind it at frame level, then `.lo` or `.hi`.
     """
     values = {}
     splits = [split for split in SPLITS if split in dataset.table]
@@ -272,7 +156,7 @@ def report(embeddings, dataset, max_frames=20_000, seed=0):
 
 
 def summary(values, spaces, metric="knn", suffix=""):
-    """One row a space, one column a label and split; NaN where a split was not run.
+    """One row a space, one column a label and split; NaN where a split was not run. See `with_intervals`.
 
     Parameters
     ----------
@@ -288,13 +172,26 @@ def summary(values, spaces, metric="knn", suffix=""):
     return pd.DataFrame(rows, index=list(spaces), columns=pd.MultiIndex.from_tuples(columns))
 
 
+def with_intervals(values, spaces, metric="knn", suffix=""):
+    """`summary` as text: each figure with its interval, "not run" without one."""
+    found = [summary(values, spaces, metric, suffix + end) for end in ("", ".lo", ".hi")]
+    text = [
+        ["not run" if np.isnan(value) else f"{value:.3f} ({low:.3f}, {high:.3f})" for value, low, high in zip(*row)]
+        for row in zip(*(table.to_numpy() for table in found))
+    ]
+    return pd.DataFrame(text, index=found[0].index, columns=found[0].columns)
+
+
+def per_class(y, predicted, names):
+    """Precision and recall of each class, one row a class; NaN where nothing was called so, or nothing was so."""
+    hits = np.bincount(y[predicted == y], minlength=len(names))
+    called, true = np.bincount(predicted, minlength=len(names)), np.bincount(y, minlength=len(names))
+    with np.errstate(invalid="ignore"):
+        return pd.DataFrame({"precision": hits / called, "recall": hits / true, "sounds": true}, index=names)
+
+
 def confusion_of(points, dataset, label, split="random"):
-    """Confusion matrix of the test sounds with the k chosen on validation: (shares, names)."""
+    """Of the test sounds, with the k chosen on validation: confusion matrix, names, and the table of `per_class`."""
     rows, y, names = labeled_sounds(dataset, label, split)
     _, _, predicted = knn_accuracy(*((points[r], y[r]) for r in rows))
-    return confusion(y[rows[2]], predicted, len(names)), names.astype(str)
-
-
-def neighbor_distance(points):
-    """Median distance from a point to its nearest other point: the unit in which lengths in a space are given."""
-    return float(np.median(cKDTree(points).query(points, k=2)[0][:, 1]))
+    return confusion(y[rows[2]], predicted, len(names)), names.astype(str), per_class(y[rows[2]], predicted, names.astype(str))

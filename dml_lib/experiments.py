@@ -90,6 +90,8 @@ def _judged(cfg, scheme, recipe, data, split):
     points = embed.sound_points(frames, data)
     for name, label in product(shared, evaluate.COLUMNS):
         for metric, value in evaluate.evaluate(frames, points, data, label, name, cfg.eval_frames, cfg.seed).items():
+            if metric.endswith((".lo", ".hi")):
+                continue  # recorded intervals are those of the seeds
             metric, _, level = metric.partition(".")
             values[f"{metric}.{label}.{name}" + (f".{level}" if level else "")] = value
     return values

@@ -7,11 +7,13 @@ from plotly.subplots import make_subplots
 
 from . import loss as losses
 from .features import log_compress
+from .retrieval import LEVELS
 from .sounds.instruments import INSTRUMENTS
 from .style import COLORS, HUES, MARKERS, finish, scene
 
 FIGURE_1 = {"trumpet": "#1f4fff", "trombone": "#0a8f2a", "tenor-sax": "#e01010", "clarinet": "#e000e0"}  # the paper's colors
 PITCH_SCALE = "Viridis"
+LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")  # Okabe and Ito's, told apart by the color-blind
 
 
 def cqt_grid(pictures, cfg, columns=4):
@@ -145,6 +147,25 @@ def confusion(shares, names, title):
     fig.update_yaxes(autorange="reversed", title="true", type="category")
     fig.update_xaxes(title="nearest neighbors say", type="category", tickangle=-60)
     return finish(fig, f"{title}: share of each true class (rows) given each label (columns)", 640, title)
+
+
+def recall_precision(curves):
+    """Precision against recall, one line a space.
+
+    Parameters
+    ----------
+    curves : dict of str to np.ndarray, (11,)
+        See `retrieval.recall_precision`.
+    """
+    fig = go.Figure()
+    for (name, curve), color, dash in zip(curves.items(), LINES, ("solid", "dash", "dot", "dashdot") * 2):
+        fig.add_scatter(
+            x=LEVELS, y=curve, name=name, mode="lines+markers", line={"color": color, "dash": dash},
+            hovertemplate="recall %{x:.1f}, precision %{y:.2f}<extra>" + name + "</extra>",
+        )
+    fig.update_xaxes(title="recall", range=[-0.02, 1.02])
+    fig.update_yaxes(title="precision", range=[0, 1.02])
+    return finish(fig, f"Precision against recall for {', '.join(curves)}", 380)
 
 
 def _labels(table):

@@ -9,7 +9,7 @@ import pandas as pd
 from scipy.stats import rankdata, spearmanr
 from sklearn.manifold import trustworthiness
 
-from .evaluate import others_of
+from .nearest import others_of
 from .features import log_compress
 
 NEAR = 15  # neighbors that count as near

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from . import embed, evaluate
+from . import embed, evaluate, nearest
 from .config import SCHEMES, check_name
 
 
@@ -45,5 +45,5 @@ class Judge:
         """Share of validation frames whose k nearest training frames vote for the right label."""
         z = embed.embed_frames(model, self.dataset, self.cfg)
         self.snapshots.append(embed.sound_points(z, self.dataset))
-        predicted = [evaluate.knn_predict(z[self.train], y[self.train], z[~self.train], (self.k,))[0] for y in self.y]
+        predicted = [nearest.knn_predict(z[self.train], y[self.train], z[~self.train], (self.k,))[0] for y in self.y]
         return float(np.mean([p == y[~self.train] for p, y in zip(predicted, self.y)]))

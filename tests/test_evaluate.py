@@ -4,10 +4,15 @@ import numpy as np
 import pytest
 from sklearn.neighbors import KNeighborsClassifier
 
-from dml_lib.evaluate import (
-    KS, confusion, confusion_of, evaluate, frame_sample, knn_accuracy, knn_predict, labeled_sounds,
-    neighbor_distance, neighbors, report, retrieval, summary, validate,
-)
+from dml_lib.evaluate import confusion_of, evaluate, frame_sample, interval, labeled_sounds, per_class, report, summary, with_intervals
+from dml_lib.nearest import KS, confusion, knn_accuracy, knn_predict, neighbor_distance, neighbors, validate
+from dml_lib.retrieval import LEVELS, ndcg, recall_precision
+from dml_lib.retrieval import retrieval as per_point
+
+
+def retrieval(z, y):
+    """Means over all points that are asked."""
+    return {name: float(np.mean(each)) for name, each in per_point(z, y).items()}
 
 
 def clouds(n, n_classes=4, spread=0.01, seed=0):
@@ -259,7 +264,10 @@ def test_frame_sample(labeled):
 @pytest.mark.parametrize("label", ["instrument", "pitch"])
 def test_evaluate_a_perfect_space(label, labeled):
     values = evaluate(*perfect(labeled, label), labeled, label, max_frames=150)
-    assert set(values) == {"knn", "knn.frame", "knn.audible", "k", "k.frame", "k.audible", "chance", "p_at_5", "r_precision", "map_at_r"}
+    estimates = {"knn", "knn.frame", "knn.audible", "p_at_5", "r_precision", "map_at_r"} | ({"ndcg"} if label == "pitch" else set())
+    assert set(values) == {"k", "k.frame", "k.audible", "chance"} | {e + end for e in estimates for end in ("", ".lo", ".hi")}
+    for name in estimates - {"ndcg", "p_at_5"}:
+        assert values[f"{name}.lo"] == values[f"{name}.hi"] == 1
     assert values["knn"] == values["knn.frame"] == values["knn.audible"] == values["r_precision"] == values["map_at_r"] == 1
     assert values["k"] == values["k.frame"] == 1
 
@@ -303,17 +311,25 @@ def test_report_and_summary_names(labeled):
     names = {f"{s}.{m}.{label}.random" for s in spaces for m in metrics for label in ("instrument", "pitch")}
     levels = [(m, level) for m in ("knn", "k") for level in ("frame", "audible")]
     names |= {f"{s}.{m}.{label}.random.{level}" for s in spaces for m, level in levels for label in ("instrument", "pitch")}
-    assert set(values) == names
+    names |= {f"{s}.ndcg.pitch.random" for s in spaces}
+    bounded = {name for name in names if name.split(".")[1] not in ("k", "chance")}
+    assert set(values) == names | {name + end for name in bounded for end in (".lo", ".hi")}
+    assert all(values[f"{name}.lo"] <= values[name] <= values[f"{name}.hi"] for name in bounded)
     assert values["instrument.knn.instrument.random"] == values["pitch.knn.pitch.random.frame"] == 1
     table = summary(values, list(spaces))
     assert table.shape == (2, 6) and table.loc["pitch", ("pitch", "random")] == 1
     assert table[("instrument", "held_out")].isna().all() and table[("pitch", "real")].isna().all()
+    text, value = with_intervals(values, list(spaces)), values["pitch.knn.instrument.random"]
+    low, high = values["pitch.knn.instrument.random.lo"], values["pitch.knn.instrument.random.hi"]
+    assert text.loc["pitch", ("instrument", "random")] == f"{value:.3f} ({low:.3f}, {high:.3f})"
+    assert (text[("instrument", "real")] == "not run").all()
     frame = summary(values, ["pitch"], "knn", ".frame")
     assert frame.loc["pitch", ("instrument", "random")] == values["pitch.knn.instrument.random.frame"]
 
 
 def test_confusion_of_a_perfect_space(labeled):
-    shares, names = confusion_of(perfect(labeled, "instrument")[1], labeled, "instrument")
+    shares, names, each = confusion_of(perfect(labeled, "instrument")[1], labeled, "instrument")
+    assert (each[["precision", "recall"]] == 1).all(axis=None) and each["sounds"].sum() == 25
     assert names.tolist() == ["cello", "flute", "oboe", "tuba"]
     np.testing.assert_array_equal(shares, np.eye(4))
 
@@ -331,3 +347,77 @@ def test_neighbors_tied_at_the_edge_come_by_index():
 def test_knn_of_a_smaller_k_within_ties():
     z, y = np.zeros((40, 1)), np.arange(40) % 7
     assert knn_predict(z, y, z[:1], (1, 5)).tolist() == [[0], [0]]
+
+
+def test_interval_of_independent_scores_is_that_of_a_proportion():
+    scores = np.arange(400) % 4 == 0
+    low, high = interval(scores, np.arange(400))
+    half = 1.96 * np.sqrt(0.25 * 0.75 / 400)
+    assert (low, high) == pytest.approx((0.25 - half, 0.25 + half), abs=0.012)
+    assert interval(scores, np.arange(400)) == (low, high) != interval(scores, np.arange(400), seed=1)
+
+
+def test_interval_is_wider_where_scores_stand_or_fall_together():
+    scores, sounds = np.repeat(np.arange(40) % 4 == 0, 10), np.repeat(np.arange(40), 10) * 7
+    low, high = interval(scores, sounds)
+    alone = interval(scores, np.arange(400))
+    assert high - low > 2.5 * (alone[1] - alone[0])
+    assert interval(np.ones(9), np.arange(9)) == (1, 1)
+
+
+def test_interval_holds_the_truth_about_as_often_as_it_says():
+    rng, held = np.random.default_rng(0), 0
+    for trial in range(100):
+        low, high = interval(rng.random(200) < 0.3, np.arange(200), seed=trial, resamples=200)
+        held += low <= 0.3 <= high
+    assert 88 <= held <= 99
+
+
+def slow_ndcg(z, notes, k):
+    rows = []
+    for i in range(len(z)):
+        others = [j for j in range(len(z)) if j != i]
+        gain = {j: max(0, 1 - abs(notes[i] - notes[j]) / 12) for j in others}
+        ranked = sorted(others, key=lambda j: np.linalg.norm(z[i] - z[j]))[:k]
+        best = sorted(gain.values(), reverse=True)[:k]
+        dcg, ideal = (sum(g / np.log2(n + 2) for n, g in enumerate(list_)) for list_ in ([gain[j] for j in ranked], best))
+        rows.append(dcg / ideal if ideal else 0)
+    return rows
+
+
+@pytest.mark.parametrize("n, k", [(40, 5), (12, 15), (2, 3)])
+def test_ndcg_is_that_of_a_slow_loop(n, k):
+    z, _ = noise(n)
+    notes = np.random.default_rng(1).integers(40, 70, n)
+    assert ndcg(z, notes, k) == pytest.approx(slow_ndcg(z, notes, k))
+
+
+def test_ndcg_of_a_perfect_order_and_of_notes_far_apart():
+    notes = np.repeat(np.arange(40, 60), 3)
+    assert ndcg(notes[:, None] + np.arange(60)[:, None] / 1e3, notes, 2) == pytest.approx(np.ones(60))
+    assert (ndcg(noise(4)[0], np.array([10, 30, 50, 70])) == 0).all()
+
+
+def test_recall_precision_worked_by_hand():
+    """From 0: right, wrong, right. From 1 and from 4 the other way round; 2.5 is alone in its class."""
+    z, y = np.array([[0.0], [1.0], [2.5], [4.5]]), np.array([0, 0, 1, 0])
+    curve = recall_precision(z, y)
+    each = [[1] * 6 + [2 / 3] * 5, [1] * 6 + [2 / 3] * 5, [2 / 3] * 11]  # from 0; from 1; from 4.5: wrong, right, right
+    assert curve == pytest.approx(np.mean(each, axis=0))
+
+
+def test_recall_precision_of_a_perfect_space_and_of_noise():
+    assert (recall_precision(*clouds(60)) == 1).all()
+    z, y = noise(600, 5)
+    curve = recall_precision(z, y)
+    assert len(curve) == len(LEVELS) and (np.diff(curve) <= 0).all() and curve[-1] == pytest.approx(0.2, abs=0.02)
+    some = recall_precision(z, y, most=100)
+    assert some == pytest.approx(curve, abs=0.08) and not np.array_equal(some, curve)
+    with pytest.raises(ValueError, match="expected a class with two points"):
+        recall_precision(np.eye(3), np.arange(3))
+
+
+def test_precision_and_recall_of_each_class():
+    table = per_class(np.array([0, 0, 0, 1, 2]), np.array([0, 0, 1, 1, 1]), ["a", "b", "c"])
+    assert table["recall"].tolist() == [2 / 3, 1, 0] and table["sounds"].tolist() == [3, 1, 1]
+    assert table["precision"].tolist()[:2] == [1, 1 / 3] and np.isnan(table["precision"]["c"])

@@ -35,6 +35,7 @@ def every_figure(sounds):
         "loss_curves": figures.loss_curves(CFG),
         "training_curves": figures.training_curves({"paper": history, "ours": history}),
         "confusion": figures.confusion(np.eye(3), list("abc"), "title"),
+        "recall_precision": figures.recall_precision({"a": np.linspace(1, 0.2, 11), "b": np.full(11, 0.3)}),
         "figure_1": figures.figure_1(z, sounds["note_number"].to_numpy(), paths),
         "cloud": figures.cloud(z, sounds),
         "learning": figures.learning([z, 2 * z], sounds, ["0", "10"]),
