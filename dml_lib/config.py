@@ -81,7 +81,7 @@ class Config:
     zero_padding: bool = True  # beyond a sound's ends; else its first and last frame are repeated
 
     # our recipe
-    ours_iterations: int = 750
+    ours_iterations: int = 5_000
     ours_windows: int = 96
     ours_group: int = 2  # windows of one neighborhood in a batch, more where there are few neighborhoods
     ours_pool: int = 2  # of neighboring bins, after the first two convolutions; 1 in the paper's network
@@ -148,7 +148,7 @@ PRESETS = {
     ),
     "standard": dict(
         sources=("timgm6mb", "fluidr3"), recordings=("generaluser_gs", "philharmonia"), recordings_each=800,
-        sounds_per_instrument=160, note_step=1, paper_iterations=150, ours_iterations=1_000, judge_sounds=240,
+        sounds_per_instrument=160, note_step=1, paper_iterations=150, validations=10, judge_sounds=240,
     ),
     "paper": dict(
         sources=("timgm6mb", "fluidr3", "musescore_general", "csound_gm"), recordings=("generaluser_gs", "philharmonia"),

@@ -55,7 +55,7 @@ EXPERIMENTS = {
         "groups_of_two": ("ours", SHORT | {"ours_pool": 1, "ours_deep": False}),
         "pooling": ("ours", SHORT | {"ours_deep": False}),
         "deep": ("ours", SHORT),
-    }, ("instrument", "instrument_pitch")),
+    }, ("instrument",)),
     "paper_options": Experiment({
         name: ("paper", {"paper_iterations": 500} | change) for name, change in {
             "as_it_was": {}, "noise": {"noise_mean": 0.1, "noise_sd": 0.01}, "no_penalty": {"penalize_origin": False},
