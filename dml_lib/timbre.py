@@ -17,8 +17,11 @@ import pandas as pd
 from scipy.spatial.distance import cdist
 from scipy.stats import spearmanr
 
+from . import paths
 from .dataset import analyze
-from .sounds import decode
+from .embed import embed_frames, sound_points
+from .geometry import mean_spectra
+from .sounds import decode, sources
 from .sounds.files import folder_table
 
 RATINGS = "dissimilarity.txt"
@@ -133,6 +136,37 @@ def evaluate(points, tests, said):
         anchors.append((spearman, triplets))
     spearman, triplets = np.concatenate(anchors, axis=1)
     return {"spearman": float(spearman.mean()), "triplets": float(triplets.mean())} | values
+
+
+def report(networks, cfg, run):
+    """Agreement with listeners of some networks and of what needs no network.
+
+    Parameters
+    ----------
+    networks : dict of str to Embedder
+        By name of the row.
+    cfg : Config
+    run : paths.Run
+
+    Returns
+    -------
+    values : dict of str to float
+        `<row>.ears_spearman`, `<row>.ears_triplets`; rows are the networks, `mfcc` and `log_cqt`. Empty without tests.
+    not_run : dict of str to str
+        `ears`: why, without tests.
+    """
+    folder = sources.folder("timbre_ratings")
+    if folder is None:
+        return {}, {"ears": "no listening tests: set DML_DATA to a folder that holds timbre_ratings"}
+    data, said = listening_tests(folder, cfg, paths.Run("ears", str(run.root / "ears")))  # what it skips is its own
+    spaces = {"mfcc": np.stack([mean_mfcc(path) for path in data.table["path"]]), "log_cqt": mean_spectra(data, cfg)}
+    for name, network in networks.items():
+        spaces[name] = sound_points(embed_frames(network, data, cfg), data)
+    values = {}
+    for name, points in spaces.items():
+        found = evaluate(points, data.table["test"], said)
+        values |= {f"{name}.ears_{metric}": found[metric] for metric in ("spearman", "triplets")}
+    return values, {}
 
 
 def mean_mfcc(path, sr=44_100):

@@ -157,6 +157,7 @@ def test_sources_that_share_recordings_share_a_family():
         "timgm": ["timgm6mb", "csound_gm"], "fluid": ["fluidr3", "musescore_general"],
         "generaluser": ["generaluser_gs"],
         "philharmonia": ["philharmonia"], "tinysol": ["tinysol"], "nsynth": ["nsynth"], "vsl": ["vsl_cqts"],
+        "timbre_ratings": ["timbre_ratings"],
     }
 
 

@@ -5,7 +5,7 @@ import pytest
 from scipy.spatial.distance import cdist
 from scipy.stats import rankdata
 
-from dml_lib import paths, timbre
+from dml_lib import paths, timbre, train
 from dml_lib.config import Config
 
 
@@ -17,6 +17,7 @@ def symmetric(n, seed=0):
 @pytest.fixture
 def tests(tmp_path, tone):
     """Two tests of four tones, further apart in pitch and in what listeners said of them."""
+    tmp_path = tmp_path / "made"
     for test, hz in (("B2001", (220, 440, 880, 1760)), ("A1999", (100, 200, 400, 800))):
         for i, f in enumerate(hz):
             tone(tmp_path / test / f"{i}.wav", f)
@@ -86,6 +87,17 @@ def test_folders_without_tests_and_sounds_that_cannot_be_used(tests, tmp_path):
     (tests / "A1999" / "2.wav").write_text("not a sound")
     with pytest.raises(ValueError, match="A1999/2.wav.* cannot be used .*: a test needs all its sounds"):
         timbre.listening_tests(tests, Config(threads=1), paths.Run("t", str(tmp_path / "run")))
+
+
+def test_report_has_a_row_for_each_network_and_the_two_without(tests, tmp_path, monkeypatch, cfg, bare):
+    cfg = Config(threads=1)
+    assert timbre.report({}, cfg, paths.Run("t", str(tmp_path / "run")))[0] == {}
+    assert "no listening tests: set DML_DATA to" in timbre.report({}, cfg, paths.Run("t", str(tmp_path / "run")))[1]["ears"]
+    monkeypatch.setenv("DML_DATA", str(tests.parent))
+    tests.rename(tests.parent / "timbre_ratings")
+    values, missing = timbre.report({"a": train.untrained(cfg, "ours")}, cfg, paths.Run("t", str(tests.parent / "run")))
+    assert missing == {} and set(values) == {f"{r}.ears_{m}" for r in ("a", "mfcc", "log_cqt") for m in ("spearman", "triplets")}
+    assert all(np.isfinite(v) and -1 <= v <= 1 for v in values.values()) and values["mfcc.ears_spearman"] != values["a.ears_spearman"]
 
 
 def test_mean_mfcc_hears_timbre_and_not_length(tmp_path, tone):

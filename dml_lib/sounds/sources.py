@@ -43,7 +43,7 @@ class Source:
     name : str
         Key in `SOURCES`, the `library` of its rows, and the name of its folder.
     kind : str
-        "soundfont", "recordings" or "features".
+        "soundfont", "recordings", "features" or "listening tests".
     family : str
         Sources that share recordings share a family; `held_out` splits never cut through one.
     instruments, licence, citation : str
@@ -141,6 +141,10 @@ SOURCES = {
         Source(
             "vsl_cqts", "features", "vsl", "8 of the paper's 24", "MIT for the features; the sounds are commercial",
             "Eric J. Humphrey, icml16-dml, 2016", holds="*.npz", home="github.com/ejhumphrey/icml16-dml",
+        ),
+        Source(
+            "timbre_ratings", "listening tests", "timbre_ratings", "those of published timbre studies", "none stated: for evaluation only",
+            "tiianhk, timbremetrics, and the studies that its folders name", holds="*/dissimilarity.txt", home="github.com/tiianhk/timbremetrics",
         ),
     )
 }
