@@ -99,7 +99,7 @@ def evaluate(frames, points, dataset, label, split="random", max_frames=20_000, 
         `instrument` or `pitch`.
     split : str
     max_frames : int
-        Frames drawn from each part of a split for the frame level.
+        Frames drawn from the validation and from the test sounds; neighbors are all frames of the training sounds.
     seed : int
 
     Returns
@@ -113,7 +113,7 @@ def evaluate(frames, points, dataset, label, split="random", max_frames=20_000, 
     at_sound = [(points[r], y[r]) for r in rows]
     levels, of, sound = {"": at_sound}, {"": rows[2]}, dataset.sound_of_frame()
     for level, heard in ((".frame", True), (".audible", dataset.audible())):
-        drawn = [frame_sample(dataset, r, max_frames, seed, heard) for r in rows]
+        drawn = [frame_sample(dataset, r, most, seed, heard) for r, most in zip(rows, (len(sound), max_frames, max_frames))]
         levels[level] = [(frames[r], y[sound[r]]) for r in drawn]
         of[level] = sound[drawn[2]]
     values, scores = {}, {}
