@@ -103,7 +103,7 @@ class Embedder(nn.Module):
         z = torch.tanh(nnf.max_pool2d(self.conv1(z), (2, self.pool), stride=(1, self.pool)))  # (1, 20, T - 3, 180)
         z = nnf.conv2d(z, self.conv2.weight, self.conv2.bias, dilation=(2, 1))  # (1, 40, T - 7, 170)
         z = torch.maximum(z[:, :, :-2], z[:, :, 2:])  # (1, 40, T - 9, 170)
-        z = torch.tanh(nnf.max_pool2d(z, (1, self.pool)))
+        z = torch.tanh(nnf.max_pool2d(z, (1, self.pool)) if self.pool > 1 else z)
         z = torch.tanh(self.conv3(z))  # (1, 80, T - 9, 162)
         return self._dense(z[0].transpose(0, 1).flatten(1))  # (T - 9, 80 * 162)
 

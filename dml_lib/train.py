@@ -90,6 +90,8 @@ class Paper:
 class Ours:
     """AdamW on grouped batches, in half precision where the processor has it; the best weights by validation are kept.
 
+    The network pools neighboring bins and has one dense layer more than the paper's (`Config.network`).
+
     *Unit gain* gives weights and steps of each layer the scale 1 / sqrt(inputs): with one rate for all, a step of the
     first dense layer, of 12,960 inputs, drives its units into saturation.
 
