@@ -209,14 +209,9 @@ def recorded(name, scheme=None, metric="knn", level=""):
     level : str
         "", ".frame" or ".audible".
     """
-    values, rows, experiment = results.recorded(name), {}, EXPERIMENTS[name]
-    for variant, of in product(experiment.variants, [scheme] if scheme else experiment.schemes):
-        for label, split in product(evaluate.COLUMNS, splits.SPLITS):
-            at = f"{variant}.{of}.{metric}.{label}.{split}{level}"
-            if at in values:
-                low, high = values[f"{at}.lo"], values[f"{at}.hi"]
-                rows.setdefault(variant if scheme else of, {})[label, split] = f"{values[at]:.3f} ({low:.3f}, {high:.3f})"
-    return pd.DataFrame.from_dict(rows, orient="index")
+    experiment = EXPERIMENTS[name]
+    rows = {f"{v}.{s}": v if scheme else s for v, s in product(experiment.variants, [scheme] if scheme else experiment.schemes)}
+    return evaluate.with_intervals(results.recorded(name), rows, metric, level).rename(index=rows)
 
 
 def recorded_speed():

@@ -1,19 +1,18 @@
-"""Figures, returned and never shown, each with a text for those who cannot see it; `style` gives them one look."""
+"""Pictures of sounds and of spaces, returned and never shown, each with a text for those who cannot see it.
+
+Counts, curves and matrices are in `charts`; `style` gives both one look.
+"""
 
 import numpy as np
 import plotly.graph_objects as go
-import torch
 from plotly.subplots import make_subplots
 
-from . import loss as losses
 from .features import log_compress
-from .retrieval import LEVELS
 from .sounds.instruments import INSTRUMENTS
 from .style import COLORS, HUES, MARKERS, finish, scene
 
 FIGURE_1 = {"trumpet": "#1f4fff", "trombone": "#0a8f2a", "tenor-sax": "#e01010", "clarinet": "#e000e0"}  # the paper's colors
 PITCH_SCALE = "Viridis"
-LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")  # Okabe and Ito's, told apart by the color-blind
 
 
 def cqt_grid(pictures, cfg, columns=4):
@@ -57,115 +56,6 @@ def cqt_grid(pictures, cfg, columns=4):
         fig, alt, 80 + 230 * rows,
         coloraxis={"colorscale": "Magma", "cmin": 0, "cmax": top, "colorbar": {"title": f"log(1 + {cfg.gain:.0f} X)"}},
     )
-
-
-def coverage(table):
-    """How many sounds there are of each instrument and note.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        `instrument` and `note_number`.
-    """
-    names = [slug for slug in INSTRUMENTS if slug in set(table["instrument"])][::-1]
-    counts = table.groupby(["instrument", "note_number"]).size().unstack(fill_value=0)
-    counts = counts.reindex(index=names)
-    notes = counts.columns.to_numpy(float)
-    fig = go.Figure(go.Heatmap(
-        z=np.where(counts > 0, counts, np.nan), x=notes, y=names, xgap=1, ygap=1, colorscale="Cividis", colorbar={"title": "sounds"},
-        hovertemplate="%{y}, note %{x}: %{z} sounds<extra></extra>",
-    ))
-    fig.update_xaxes(title="MIDI note number")
-    return finish(fig, f"Map of how many sounds each of {len(names)} instruments has at each note number", 560)
-
-
-def partition(table, part):
-    """Which sounds are in the positive and the negative set of one partition, over instrument and note."""
-    rng = np.random.default_rng(0)
-    fig = go.Figure()
-    height = {slug: i for i, slug in enumerate(INSTRUMENTS)}
-    sets = {"negative": (part.negative, "#999999", 4, 0.35), "positive": (part.positive, "#d55e00", 8, 0.9)}
-    for name, (sounds, color, size, opacity) in sets.items():
-        rows = table.iloc[sounds]
-        y = rows["instrument"].map(height) + rng.uniform(-0.3, 0.3, len(rows))
-        fig.add_scatter(
-            x=rows["note_number"], y=y, mode="markers", name=f"{name} ({len(rows):,})", hoverinfo="skip",
-            marker={"color": color, "size": size, "opacity": opacity, "symbol": "circle" if name == "negative" else "diamond"},
-        )
-    fig.update_yaxes(tickvals=list(height.values()), ticktext=list(height))
-    fig.update_xaxes(title="MIDI note number")
-    alt = f"Sounds by note and instrument: {len(part.positive)} positive ones for {part.key}, all others negative"
-    return finish(fig, alt, 560, legend={"orientation": "h", "y": 1.06})
-
-
-def loss_curves(cfg):
-    """What a positive and a negative pair cost at each distance, at the margins of `cfg`."""
-    d = torch.linspace(0, 2, 101)
-    curves = {
-        "positive pair": (losses.attraction(d, cfg.margin_pos, cfg.loss_form), HUES[0], "solid"),
-        "negative pair": (losses.repulsion(d, cfg.margin_neg), HUES[1], "dash"),
-    }
-    fig = go.Figure()
-    for name, (cost, color, dash) in curves.items():
-        fig.add_scatter(x=d.numpy(), y=cost.numpy(), name=name, line={"color": color, "dash": dash})
-    fig.update_xaxes(title="distance")
-    fig.update_yaxes(title="cost")
-    return finish(fig, "Cost against distance: rising for a positive pair, falling to zero at the margin for a negative pair", 320)
-
-
-def training_curves(histories):
-    """Loss and validation kNN accuracy of several trainings against iterations and seconds.
-
-    Parameters
-    ----------
-    histories : dict of str to History
-    """
-    titles = ("loss by iteration", "validation kNN by iteration", "validation kNN by second")
-    fig = make_subplots(1, 3, subplot_titles=titles)
-    styles = dict(zip(histories, (("#d55e00", "solid"), ("#0072b2", "dash"))))
-    for name, history in histories.items():
-        for column, series in enumerate((history.loss, history.val_knn_by_iteration, history.val_knn_by_second), 1):
-            x, y = zip(*series)
-            color, dash = styles[name]
-            fig.add_scatter(
-                x=x, y=y, row=1, col=column, name=name, legendgroup=name, showlegend=column == 1,
-                mode="lines" if column == 1 else "lines+markers", line={"color": color, "dash": dash},
-            )
-    fig.update_xaxes(title="iteration", col=1)
-    fig.update_xaxes(title="iteration", col=2)
-    fig.update_xaxes(title="s", col=3)
-    alt = f"Loss and validation accuracy during training, recipes {' and '.join(histories)}"
-    return finish(fig, alt, 360, legend={"orientation": "h", "y": 1.25})
-
-
-def confusion(shares, names, title):
-    """A confusion matrix: true class down, given label across; rows sum to 1."""
-    fig = go.Figure(go.Heatmap(
-        z=shares, x=names, y=names, colorscale="Cividis", zmin=0, zmax=1, colorbar={"title": "share"},
-        hovertemplate="%{y} taken for %{x}: %{z:.2f}<extra></extra>",
-    ))
-    fig.update_yaxes(autorange="reversed", title="true", type="category")
-    fig.update_xaxes(title="nearest neighbors say", type="category", tickangle=-60)
-    return finish(fig, f"{title}: share of each true class (rows) given each label (columns)", 640, title)
-
-
-def recall_precision(curves):
-    """Precision against recall, one line a space.
-
-    Parameters
-    ----------
-    curves : dict of str to np.ndarray, (11,)
-        See `retrieval.recall_precision`.
-    """
-    fig = go.Figure()
-    for (name, curve), color, dash in zip(curves.items(), LINES, ("solid", "dash", "dot", "dashdot") * 2):
-        fig.add_scatter(
-            x=LEVELS, y=curve, name=name, mode="lines+markers", line={"color": color, "dash": dash},
-            hovertemplate="recall %{x:.1f}, precision %{y:.2f}<extra>" + name + "</extra>",
-        )
-    fig.update_xaxes(title="recall", range=[-0.02, 1.02])
-    fig.update_yaxes(title="precision", range=[0, 1.02])
-    return finish(fig, f"Precision against recall for {', '.join(curves)}", 380)
 
 
 def _labels(table):

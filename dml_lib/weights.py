@@ -46,7 +46,7 @@ def load_weights(path, cfg, recipe):
             for part, here in _shape(cfg, recipe).items()
             for k in here | card[part] if card[part].get(k) != (v := here.get(k))
         ]
-    except (KeyError, AttributeError) as error:
+    except (KeyError, AttributeError, TypeError) as error:
         raise Damaged(f"{path} is not a whole file of weights of this project ({error!r}): {ADVICE}") from None
     if differing:
         raise WeightsMismatch(f"{path} was trained otherwise ({'; '.join(differing)}): choose the same settings or train again")

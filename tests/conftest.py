@@ -73,6 +73,17 @@ def model(cfg):
 
 
 @pytest.fixture
+def sounds():
+    """A table of 60 notes of three instruments."""
+    rng = np.random.default_rng(0)
+    n = 60
+    return pd.DataFrame({
+        "instrument": rng.choice(["trumpet", "flute", "piano"], n), "note_number": rng.integers(58, 66, n),
+        "dynamics": "f", "articulation": "long",
+    })
+
+
+@pytest.fixture
 def bare(monkeypatch, tmp_path):
     """A machine with an empty data folder and no soundfonts of the system."""
     monkeypatch.setattr(paths, "DATA", tmp_path / "data")

@@ -1,41 +1,21 @@
 """Figures are whole: right data, a text for those who cannot see, one palette."""
 
 import numpy as np
-import pandas as pd
 import plotly.graph_objects as go
 import plotly.io as pio
 import pytest
 
-from dml_lib import config, figures, neighborhoods, style
-from dml_lib.train import History
+from dml_lib import config, figures, style
 
 CFG = config.Config()
-
-
-@pytest.fixture
-def sounds():
-    rng = np.random.default_rng(0)
-    n = 60
-    return pd.DataFrame({
-        "instrument": rng.choice(["trumpet", "flute", "piano"], n), "note_number": rng.integers(58, 66, n),
-        "dynamics": "f", "articulation": "long",
-    })
 
 
 def every_figure(sounds):
     rng = np.random.default_rng(1)
     z = rng.normal(size=(len(sounds), 3)).astype(np.float32)
     paths = {"trumpet": z[:9], "clarinet": z[9:15]}
-    near = neighborhoods.Neighborhoods(sounds, "instrument")
-    history = History([(1, 2.0), (2, 1.0)], [(2, 0.5)], [(0.1, 0.5)])
     return {
         "cqt_grid": figures.cqt_grid({"a": rng.random((7, 192)), "b": rng.random((5, 192))}, CFG),
-        "coverage": figures.coverage(sounds),
-        "partition": figures.partition(sounds, near.partition(0)),
-        "loss_curves": figures.loss_curves(CFG),
-        "training_curves": figures.training_curves({"paper": history, "ours": history}),
-        "confusion": figures.confusion(np.eye(3), list("abc"), "title"),
-        "recall_precision": figures.recall_precision({"a": np.linspace(1, 0.2, 11), "b": np.full(11, 0.3)}),
         "figure_1": figures.figure_1(z, sounds["note_number"].to_numpy(), paths),
         "cloud": figures.cloud(z, sounds),
         "learning": figures.learning([z, 2 * z], sounds, ["0", "10"]),
@@ -44,16 +24,18 @@ def every_figure(sounds):
     }
 
 
-def test_every_figure_has_alt_text_and_reads_on_both_themes(sounds):
-    for name, fig in every_figure(sounds).items():
+def assert_the_look(pictures):
+    """Each has a text for those who cannot see it and reads on both themes."""
+    for name, fig in pictures.items():
+        assert isinstance(fig, go.Figure), name
         assert len(fig.layout.meta["alt"]) > 20, name
         assert fig.layout.paper_bgcolor == "rgba(0,0,0,0)", name
         assert fig.layout.font.color == style.TEXT, name
 
 
-def test_figures_are_returned_not_shown(sounds, monkeypatch):
+def test_figures_have_the_look_and_are_returned_not_shown(sounds, monkeypatch):
     monkeypatch.setattr(pio, "show", lambda *a, **k: pytest.fail("a figure was shown"))
-    assert all(isinstance(fig, go.Figure) for fig in every_figure(sounds).values())
+    assert_the_look(every_figure(sounds))
 
 
 def test_figure_1_marks_start_median_and_end(sounds):
@@ -88,8 +70,3 @@ def test_cqt_grid_shows_log_compressed_magnitudes():
     fig = figures.cqt_grid({"one": np.full((3, 192), 2.0)}, CFG)
     assert np.asarray(fig.data[0].z).shape == (192, 3)
     assert np.allclose(fig.data[0].z, np.log(1 + 50 * 2.0), atol=0.01)
-
-
-def test_coverage_counts(sounds):
-    fig = figures.coverage(sounds)
-    assert np.nansum(fig.data[0].z) == len(sounds)

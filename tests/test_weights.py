@@ -38,6 +38,14 @@ def test_weights_are_replaced_whole(model, cfg, tmp_path):
     assert card["n"] == 2 and not torch.equal(loaded.dense1.weight, model.dense1.weight)
 
 
+def test_weights_of_the_other_recipe_are_refused(cfg, tmp_path):
+    path = tmp_path / "w.safetensors"
+    save_weights(path, Embedder(seed=1, **cfg.network("ours")), cfg, "ours")
+    assert load_weights(path, cfg, "ours")[1]["recipe"] == "ours"
+    with pytest.raises(WeightsMismatch, match=r"network pool: file 1, here None; network deep: file True, here None"):
+        load_weights(path, cfg, "paper")
+
+
 def test_missing_weights_say_what_to_run(cfg, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no weights at .*absent\.safetensors: run chapter 03_train for this scheme"):
         load_weights(tmp_path / "absent.safetensors", cfg, "paper")
