@@ -26,19 +26,24 @@ from .dataset import build
 from .sounds import sources
 from .store import digest
 
-FULL = Config.preset("paper", sounds_per_instrument=500, recordings_each=1_500, ours_iterations=3_000, eval_frames=20_000, threads=1)
-JUDGED = {"train": 2_400, "valid": 400, "test": 600}  # sounds of each part: embedding all of them takes longer than training
+FULL = Config.preset("paper", sounds_per_instrument=500, recordings_each=1_500, eval_frames=20_000, threads=1)
+JUDGED = {"valid": 400, "test": 600}  # sounds of each part: embedding all of them takes longer than training
 RENDERED, UNRENDERED = ("timgm", "fluid"), "generaluser"  # families left out in turn; the one that is never trained on
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """What is compared: variants by name, each a recipe and changes of `FULL`; on which schemes; with the rotation or not."""
+    """What is compared: variants by name, each a recipe and changes of `FULL`; on which schemes; with the rotation or not.
+
+    `neighbors` is the number of training sounds among which neighbors are looked for: fewer for what is compared only
+    with its like.
+    """
 
     variants: dict
     schemes: tuple = SCHEMES
     rotate: bool = False
     seeds: int = 3
+    neighbors: int = 2_400
 
 
 SHORT = {"ours_iterations": 400}
@@ -63,29 +68,29 @@ EXPERIMENTS = {
             "repeated_edges": {"zero_padding": False},
         }.items()
     }, ("instrument_pitch_2",)),
-    "schemes": Experiment({"ours": ("ours", {})}),
+    "schemes": Experiment({"ours": ("ours", {"ours_iterations": 7_000, "threads": 2})}, neighbors=100_000),
     "rotation": Experiment({"ours": ("ours", {"ours_iterations": 1_500})}, ("instrument", "pitch"), rotate=True),
     "speed": Experiment({"paper": ("paper", {"paper_iterations": 5_000}), "ours": ("ours", {"ours_iterations": 250})}, seeds=1),
 }
 
 
-def _some(parts, seed):
-    """Which sounds a network is judged on: at most `JUDGED` of each part of each split, by chance."""
+def _some(parts, neighbors, seed):
+    """Which sounds a network is judged on: at most `neighbors` and `JUDGED` of each part of each split, by chance."""
     rng, chosen = np.random.default_rng([seed, 9]), np.zeros(len(parts), bool)
-    for split, (part, most) in product(parts, JUDGED.items()):
+    for split, (part, most) in product(parts, ({"train": neighbors} | JUDGED).items()):
         rows = np.flatnonzero(parts[split] == part)
         if part == "test" or not chosen[rows].any():  # what is trained on is the same in all splits of one network
             chosen[rng.choice(rows, min(most, len(rows)), replace=False)] = True
     return chosen
 
 
-def _judged(cfg, scheme, recipe, data, split):
+def _judged(cfg, scheme, recipe, neighbors, data, split):
     """Train on the training sounds of one split, and judge by it and by the splits that share its training sounds."""
     learn = data.subset((data.table[split] == "train").to_numpy())
     model, history = train.train(cfg, scheme, recipe, learn, judge.Judge(data, cfg, scheme, split))
     values = {"seconds": history.seconds, "waiting": history.waiting, "val_knn": history.val_knn_by_iteration[-1][1]}
     shared = [name for name in splits.SPLITS if name in data.table] if split == "random" else [split]
-    data = data.subset(_some(data.table[shared], cfg.seed))
+    data = data.subset(_some(data.table[shared], neighbors, cfg.seed))
     frames = embed.embed_frames(model, data, cfg)
     points = embed.sound_points(frames, data)
     for name, label in product(shared, evaluate.COLUMNS):
@@ -97,16 +102,16 @@ def _judged(cfg, scheme, recipe, data, split):
     return values
 
 
-def _trial(cfg, scheme, recipe, without, folder, sounds, say):
+def _trial(cfg, scheme, recipe, neighbors, without, folder, sounds, say):
     """The values of one trial, from its file where it was done before; `without` is the family left out, or ""."""
     heard = [name for name in cfg.recordings if sources.folder(name)]
-    path = folder / f"{digest(cfg.as_dict(), heard, scheme, recipe, without)}.json"
+    path = folder / f"{digest(cfg.as_dict(), heard, scheme, recipe, neighbors, without)}.json"
     if not path.is_file():
         say(f"training {scheme}, {recipe}, seed {cfg.seed}" + (f", without {without}" if without else ""))
         data, split = sounds(cfg), "held_out" if without else "random"
         if without:
             data = replace(data, table=data.table.assign(held_out=splits.family_split(data.table, without, cfg.seed)))
-        values = _judged(cfg, scheme, recipe, data, split)
+        values = _judged(cfg, scheme, recipe, neighbors, data, split)
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_suffix(".tmp")
         temporary.write_text(json.dumps(values))
@@ -167,7 +172,7 @@ def run(name, seeds=None, full=FULL, work=paths.Run("full"), folder=paths.RECORD
         found = []
         for seed in range(seeds or experiment.seeds):
             cfg = full.with_(seed=seed, **changes)
-            trial = partial(_trial, cfg, scheme, recipe, folder=work.root / "trials", sounds=sounds, say=say)
+            trial = partial(_trial, cfg, scheme, recipe, experiment.neighbors, folder=work.root / "trials", sounds=sounds, say=say)
             values_of = trial("")
             if experiment.rotate:
                 values_of = _rotation(values_of, {family: trial(family) for family in RENDERED})
