@@ -9,7 +9,7 @@ from .config import check_name
 
 SPLITS = ("random", "held_out", "real")
 FRACTIONS = {"train": 0.60, "valid": 0.15, "test": 0.25}  # paper: 72k / 18k / 30k of 120k
-BANKS = ("timgm", "fluid", "generaluser")  # source families that are sound banks, not performances
+BANKS = ("timgm", "fluid", "sonivox", "generaluser")  # source families that are sound banks, not performances
 
 
 def random_split(n_sounds, seed):

@@ -155,7 +155,7 @@ def test_sources_that_share_recordings_share_a_family():
         assert (source.kind == "soundfont") == bool(source.file) and (source.file or source.holds)
     assert families == {
         "timgm": ["timgm6mb", "csound_gm"], "fluid": ["fluidr3", "musescore_general"],
-        "generaluser": ["generaluser_gs"],
+        "generaluser": ["generaluser_gs", "generaluser_147"], "sonivox": ["sonivox"],
         "philharmonia": ["philharmonia"], "tinysol": ["tinysol"], "nsynth": ["nsynth"], "vsl": ["vsl_cqts"],
         "timbre_ratings": ["timbre_ratings"],
     }
@@ -163,7 +163,7 @@ def test_sources_that_share_recordings_share_a_family():
 
 def test_recorded_checksums_are_those_of_the_files_here():
     known = {name: sources.find(name) for name, source in sources.SOURCES.items() if source.sha256}
-    assert set(known) == {"timgm6mb", "fluidr3", "musescore_general", "csound_gm"} and known["timgm6mb"]
+    assert set(known) == {"timgm6mb", "fluidr3", "musescore_general", "csound_gm", "generaluser_147", "sonivox"} and known["timgm6mb"]
     for name in filter(known.get, known):
         assert pooch.file_hash(str(known[name])) == sources.SOURCES[name].sha256
         assert sources.fetch(name) == known[name]  # and says nothing

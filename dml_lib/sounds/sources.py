@@ -122,6 +122,17 @@ SOURCES = {
             url="https://raw.githubusercontent.com/mrbumpy409/GeneralUser-GS/main/GeneralUser-GS.sf2",
         ),
         Source(
+            "generaluser_147", "soundfont", "generaluser", "General MIDI", "GeneralUser GS License 2.0, free for music",
+            "S. Christian Collins, GeneralUser GS 1.47; shipped with KDE Minuet", "GeneralUser-v1.47.sf2", debian="minuet-data",
+            sha256="226bdc28613368ce9b740ecf0748618c575657f19b9c88eada1a50b060ef7eba",
+        ),
+        Source(
+            "sonivox", "soundfont", "sonivox", "General MIDI", "Apache-2.0",
+            "Sonic Network Inc., Sonivox EAS wavetable; shipped with alphaTab", "sonivox.sf2",
+            url="https://cdn.jsdelivr.net/npm/@coderline/alphatab@1.8.4/dist/soundfont/sonivox.sf2",
+            sha256="4978cf37e7164206f2d22dc4fdf4020ffe040787210bf781e31bdc79961f59ef",
+        ),
+        Source(
             "philharmonia", "recordings", "philharmonia", "19 of the orchestra, and percussion",
             "CC BY-SA 3.0, not to be sold or offered as samples", "Philharmonia Orchestra, sound samples",
             holds=NAMED_NOTES,
