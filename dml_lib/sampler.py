@@ -195,3 +195,22 @@ class GroupSampler(Sampler):
         drawn = self.rng.integers(0, self.count[groups][:, None], (len(groups), size))
         sounds = self.members[(self.first[groups][:, None] + drawn).ravel()]
         return self.frames.windows(sounds), sounds
+
+
+class PlainSampler(Sampler):
+    """Batches of `cfg.ours_windows` windows, each of a labeled sound drawn by chance: common neighborhoods come often.
+
+    Parameters are those of `Sampler`.
+
+    Source
+    ------
+    What batches are where nothing is said of them.
+    """
+
+    def __init__(self, dataset, neighborhoods, cfg, seed=0):
+        super().__init__(dataset, neighborhoods, cfg, [seed, 13])
+
+    def batch(self):
+        """One batch: windows and the sounds they were cut from, as in `GroupSampler.batch`."""
+        sounds = self.rng.choice(np.flatnonzero(self.neighborhoods.labeled), self.cfg.ours_windows)
+        return self.frames.windows(sounds), sounds
