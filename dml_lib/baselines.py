@@ -69,6 +69,7 @@ class Method:
 
     @property
     def transductive(self):
+        """Whether it has no function for new sounds."""
         return self.new == "refit"
 
 

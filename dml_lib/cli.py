@@ -69,7 +69,8 @@ def report(profile, full, only, seeds):
         from . import comparison
 
         own = {"leaks": experiments.record_leaks, "baselines": lambda: comparison.record(seeds)}
-        for name in [only] if only else [*own, *experiments.EXPERIMENTS]:
+        known = [*own, *experiments.EXPERIMENTS]
+        for name in [config.check_name("experiment", only, known)] if only else known:
             values = own[name]() if name in own else experiments.run(name, seeds, say=click.echo)
             click.echo(f"results/{name}.json: {len(values)} values")
         return

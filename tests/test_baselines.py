@@ -2,15 +2,13 @@
 
 import numpy as np
 import pytest
-import torch
 
-from dml_lib import baselines, loss, paths, timbre
+from dml_lib import baselines, paths, timbre
 from dml_lib.baselines import METHODS, fit
 from dml_lib.config import Config
+from dml_lib.dataset import analyze
 from dml_lib.embed import sound_points
 from dml_lib.nearest import knn_predict
-from dml_lib.neighborhoods import Neighborhoods
-from dml_lib.sampler import PlainSampler
 from dml_lib.sounds import catalog
 
 NAMES = {
@@ -127,45 +125,8 @@ def test_unknown_names(easy, cfg):
         fit("pca", easy[0], "pich", cfg)
 
 
-def test_supervised_contrast_lies_on_the_sphere(easy, cfg):
-    frames, _ = fit("supcon", easy[0], "instrument", cfg.with_(ours_iterations=2))(easy[1])
-    np.testing.assert_allclose(np.linalg.norm(frames, axis=1), 1, rtol=1e-5)
-
-
-def test_warp_is_that_of_a_slow_count():
-    rng = np.random.default_rng(0)
-    scores, classes = rng.normal(0, 1.5, (30, 7)), rng.integers(0, 7, 30)
-    total = 0.0
-    for each, own in zip(scores, classes):
-        violations = [1 - each[own] + each[k] for k in range(7) if k != own and each[own] < 1 + each[k]]
-        rank = len(violations)
-        total += sum(1 / (i + 1) for i in range(rank)) * sum(violations) / max(rank, 1)
-    found = loss.warp_loss(torch.from_numpy(scores), torch.from_numpy(classes))
-    assert found.item() == pytest.approx(total / 30)
-
-
-def test_warp_of_perfect_and_undecided_scores():
-    classes = torch.arange(4)
-    scores = (2.0 * torch.eye(4)).requires_grad_()
-    loss.warp_loss(scores, classes).backward()
-    assert loss.warp_loss(scores, classes) == 0 and not scores.grad.any()
-    assert loss.warp_loss(torch.zeros(4, 4), classes).item() == pytest.approx(1 + 1 / 2 + 1 / 3)
-
-
-def test_plain_batches_come_as_sounds_do(make_dataset, cfg):
-    dataset = make_dataset(100)
-    dataset.table["instrument"] = np.repeat(["cello", "flute", None], [60, 20, 20])
-    sampler = PlainSampler(dataset, Neighborhoods(dataset.table, "instrument"), cfg, 0)
-    x, sounds = sampler.batch()
-    assert x.shape == (32, 10, 40) and x.dtype == np.float32
-    drawn = np.concatenate([sounds] + [sampler.batch()[1] for _ in range(50)])
-    assert drawn.max() < 80 and (drawn < 60).mean() == pytest.approx(0.75, abs=0.05)
-
-
 def test_mfcc_and_spectra_of_files_and_of_rendered_notes(tmp_path, tone):
     cfg, run = Config(threads=1, sounds_per_instrument=1), paths.Run("t", str(tmp_path / "run"))
-    from dml_lib.dataset import analyze
-
     table = catalog.table(cfg).iloc[:3]
     dataset, _ = analyze(table, cfg, run, progress=False)
     described = baselines.described(dataset, cfg, run)

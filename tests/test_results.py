@@ -147,3 +147,16 @@ def test_author_table_holds_his_published_figures():
 def test_paper_neighborhoods_holds_its_published_counts():
     table = results.paper_neighborhoods()
     assert table.loc["instrument_pitch"].tolist() == [119.8, 61.8] and table.loc["instrument", "mean"] == 5000
+
+
+def test_what_is_kept_is_made_once(tmp_path):
+    calls = []
+
+    def make():
+        calls.append(1)
+        return {"a": [0.5, len(calls)]}
+
+    path = tmp_path / "trials" / "one.json"
+    assert results.kept(path, make) == results.kept(path, make) == {"a": [0.5, 1]} and len(calls) == 1
+    path.unlink()
+    assert results.kept(path, make) == {"a": [0.5, 2]} and [p.name for p in path.parent.iterdir()] == ["one.json"]
