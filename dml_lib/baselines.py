@@ -14,7 +14,7 @@ Paper, sections 1 and 2, names most; each row of `METHODS` says where it is from
 import time
 import tracemalloc
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -73,34 +73,6 @@ class Method:
         return self.new == "refit"
 
 
-def _pca(n_dims, seed):
-    return PCA(n_dims, svd_solver="full")
-
-
-def _lda(n_dims, seed):
-    return make_pipeline(PCA(svd_solver="full"), LinearDiscriminantAnalysis(n_components=n_dims))
-
-
-def _mds(n_dims, seed):
-    return MDS(n_dims, init="classical_mds", random_state=seed)
-
-
-def _lle(n_dims, seed):
-    return LocallyLinearEmbedding(n_neighbors=NEAR, n_components=n_dims, eigen_solver="dense")
-
-
-def _isomap(n_dims, seed):
-    return Isomap(n_neighbors=NEAR, n_components=n_dims)
-
-
-def _nca(n_dims, seed):
-    return NeighborhoodComponentsAnalysis(n_dims, random_state=seed)
-
-
-def _tsne(n_dims, seed):
-    return TSNE(n_dims, random_state=seed)
-
-
 def _umap(n_dims, seed):
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Tensorflow not installed", ImportWarning)
@@ -110,16 +82,32 @@ def _umap(n_dims, seed):
 
 NETWORK = dict(native=32, labels=True, sees="windows")
 METHODS = {
-    "log_cqt": Method("mean log constant-Q, its principal components", "our front end", 192, _pca),
-    "mfcc": Method("mean MFCC, its principal components", "timbremetrics", 40, _pca, sees="mfcc"),
-    "pca": Method("PCA", "Pearson 1901", 32, _pca),
-    "pca_lda": Method("PCA, then LDA", "Humphrey 2015", 23, _lda, labels=True),
-    "mds": Method("metric MDS", "Borg and Groenen 2005", 32, _mds, new="refit", few=True),
-    "lle": Method("LLE", "Roweis and Saul 2000", 32, _lle, new="all", few=True),
-    "isomap": Method("Isomap", "Tenenbaum et al. 2000", 32, _isomap, new="all", few=True),
-    "tsne": Method("t-SNE", "van der Maaten and Hinton 2008", 2, _tsne, new="refit", few=True),
+    "log_cqt": Method("mean log constant-Q, its principal components", "our front end", 192, lambda n, seed: PCA(n, svd_solver="full")),
+    "mfcc": Method("mean MFCC, its principal components", "timbremetrics", 40, lambda n, seed: PCA(n, svd_solver="full"), sees="mfcc"),
+    "pca": Method("PCA", "Pearson 1901", 32, lambda n, seed: PCA(n, svd_solver="full")),
+    "pca_lda": Method(
+        "PCA, then LDA", "Humphrey 2015", 23,
+        lambda n, seed: make_pipeline(PCA(svd_solver="full"), LinearDiscriminantAnalysis(n_components=n)), labels=True,
+    ),
+    "mds": Method(
+        "metric MDS", "Borg and Groenen 2005", 32,
+        lambda n, seed: MDS(n, init="classical_mds", random_state=seed), new="refit", few=True,
+    ),
+    "lle": Method(
+        "LLE", "Roweis and Saul 2000", 32,
+        lambda n, seed: LocallyLinearEmbedding(n_neighbors=NEAR, n_components=n, eigen_solver="dense"), new="all", few=True,
+    ),
+    "isomap": Method(
+        "Isomap", "Tenenbaum et al. 2000", 32, lambda n, seed: Isomap(n_neighbors=NEAR, n_components=n), new="all", few=True,
+    ),
+    "tsne": Method(
+        "t-SNE", "van der Maaten and Hinton 2008", 2, lambda n, seed: TSNE(n, random_state=seed), new="refit", few=True,
+    ),
     "umap": Method("UMAP", "McInnes et al. 2018", 2, _umap, new="all", few=True),
-    "nca": Method("NCA, linear", "Goldberger et al. 2004", 32, _nca, labels=True, few=True),
+    "nca": Method(
+        "NCA, linear", "Goldberger et al. 2004", 32,
+        lambda n, seed: NeighborhoodComponentsAnalysis(n, random_state=seed), labels=True, few=True,
+    ),
     "untrained": Method("our network, untrained", "our choice", **NETWORK | dict(make=None, labels=False)),
     "nca_nonlinear": Method("NCA, paper's network", "Salakhutdinov and Hinton 2007", make=learners.NcaNonlinear, **NETWORK),
     "drlim": Method("DrLIM", "Hadsell et al. 2006", make=learners.DrLIM, **NETWORK),
@@ -135,6 +123,16 @@ def described(dataset, cfg, run):
     """The same sounds with the vectors that methods without a network see, in columns `spectrum` and `mfcc` of their table.
 
     MFCC need the sounds themselves: they are rendered or decoded once, and kept in the folder of the run.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    cfg : Config
+    run : paths.Run
+
+    Returns
+    -------
+    Dataset
     """
     rows = dataset.table.to_dict("records")
     path = run.root / "mfcc" / f"{digest([(row['sound_id'], row['checksum']) for row in rows])}.npy"
@@ -144,7 +142,7 @@ def described(dataset, cfg, run):
         np.save(path.with_suffix(".tmp.npy"), found)
         path.with_suffix(".tmp.npy").replace(path)
     vectors = {"spectrum": list(mean_spectra(dataset, cfg)), "mfcc": list(np.load(path))}
-    return type(dataset)(dataset.table.assign(**vectors), dataset.frames, dataset.start, dataset.n_frames)
+    return replace(dataset, table=dataset.table.assign(**vectors))
 
 
 def fit(name, learn, label, cfg, native=False, validate=None):

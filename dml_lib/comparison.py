@@ -163,3 +163,14 @@ def recorded_costs():
         for name, n in product(COSTLY, SIZES)
     }
     return pd.DataFrame.from_dict(rows, orient="index").rename(columns={"fit_s": "fit, s", "place_s": "one more, s", "peak_mb": "memory, MB"})
+
+
+def facts():
+    """Numbers about the recorded comparison that its chapter cites, by name."""
+    content, total = results.load(paths.RECORDED / "baselines.json"), results.published()["paper.sounds.total"]
+    values, made, n = content["values"], content["config"], max(SIZES)
+    return {
+        "compared.seeds": len(content["series"]["ours.knn.instrument.random"]), "compared.iterations": made["ours_iterations"],
+        "compared.windows": made["ours_windows"], "compared.sounds": SOUNDS, "compared.place_ms": 1000 * values["ours.place_s"],
+        "compared.total": total, "compared.mds_total_gb": values[f"mds.{n}.peak_mb"] * (total / n) ** 2 / 1000,  # all pairs
+    }
