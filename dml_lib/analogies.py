@@ -19,7 +19,7 @@ import pandas as pd
 from scipy.spatial.distance import cdist
 
 from .config import check_name
-from .evaluate import COLUMNS, frame_sample, interval, labeled_sounds
+from .evaluate import COLUMNS, frame_sample, interval, labeled_sounds, summary, with_intervals
 from .nearest import knn_predict, validate
 from .results import published
 from .splits import SPLITS
@@ -160,6 +160,24 @@ def report(embeddings, dataset, seed=0):
             score, kind, *end = name.split(".")
             values[".".join([space, f"analogy_{score}", kind, split, *end])] = value
     return values
+
+
+def against_rivals(values, spaces, score="mrr"):
+    """Scores as text, one row a kind and space and one column a split: with its interval, and the best rival behind it.
+
+    Parameters
+    ----------
+    values : dict of str to float
+        From `report` or a results file.
+    spaces : sequence of str
+    score : str
+        `mrr`, `hit_at_1` or `hit_at_5`.
+    """
+    ours = with_intervals(values, spaces, f"analogy_{score}", labels=tuple(KINDS))
+    others = pd.concat({rival[1:]: summary(values, spaces, f"analogy_{score}{rival}", labels=tuple(KINDS)) for rival in RIVALS})
+    best = others.groupby(level=1, sort=False).max()
+    ours = ours + best.map(lambda x: "" if np.isnan(x) else f", rival {x:.3f}")
+    return pd.concat({kind: ours[kind] for kind in KINDS})
 
 
 def votes(frames, dataset, name, split="random", trials=10_000, k=75, most=100_000, seed=0):

@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 
 from dml_lib import analogies
-from dml_lib.analogies import AUTHOR, KINDS, RELATIVES, RIVALS, author, author_table, author_values, evaluate, ranks, report, votes
+from dml_lib.analogies import (
+    AUTHOR, KINDS, RELATIVES, RIVALS, against_rivals, author, author_table, author_values, evaluate, ranks, report, votes,
+)
 from dml_lib.dataset import Dataset
 from dml_lib.results import published
 
@@ -129,6 +131,15 @@ def test_report_names(notes):
     assert values["pitch.analogy_mrr.interval.random"] == expected["mrr.interval"]
     assert values["pitch.analogy_hit_at_5_random.relative.random.lo"] == expected["hit_at_5_random.relative.lo"]
     assert len(values) == len(expected) and not any("held_out" in name for name in values)
+
+
+def test_scores_stand_beside_their_best_rivals():
+    values = {"pitch.analogy_mrr.interval.random": 0.5, "pitch.analogy_mrr.interval.random.lo": 0.4, "pitch.analogy_mrr.interval.random.hi": 0.6}
+    values |= {f"pitch.analogy_mrr{rival}.interval.random": x for rival, x in zip(RIVALS, (0.1, 0.3, 0.2))}
+    table = against_rivals(values, ["pitch", "instrument"])
+    assert list(table.columns) == ["random", "held_out", "real"] and len(table) == 6
+    assert table.loc[("interval", "pitch")].tolist() == ["0.500 (0.400, 0.600), rival 0.300", "not run", "not run"]
+    assert (table.drop(("interval", "pitch")) == "not run").all(axis=None)
 
 
 @pytest.fixture
