@@ -36,11 +36,11 @@ def _key(name):
     parts, said = name.split("."), {}
     for key, known in ENDINGS.items():
         said[key] = parts.pop() if parts and parts[-1] in known else ""
-    space = [parts.pop(0) for _ in range(1 + (parts[:1] == ["paper"])) if parts]
-    if not 1 <= len(parts) <= 2:
+    n = 2 if parts[:1] == ["paper"] else 1  # parts of the name of a space
+    if not 1 <= len(parts[n:]) <= 2:
         raise ValueError(f"expected a name <space>.<metric> with at most a label, a split and a level behind it, found {name!r}")
-    metric, label = (*parts, "")[:2]
-    return (".".join(space), metric, label, said["split"], said["level"]), said["end"] or "value"
+    metric, label = (*parts[n:], "")[:2]
+    return (".".join(parts[:n]), metric, label, said["split"], said["level"]), said["end"] or "value"
 
 
 def tidy(values):
