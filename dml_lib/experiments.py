@@ -63,15 +63,16 @@ EXPERIMENTS = {
         "pooling": ("ours", SHORT | {"ours_deep": False}),
         "deep": ("ours", SHORT),
     }, ("instrument",)),
+    "rivals": Experiment({"by_chance": ("ours", SHORT | {"ours_rivals": 0}), "rivals": ("ours", SHORT)}, ("instrument_pitch",)),
     "paper_options": Experiment({
-        name: ("paper", {"paper_iterations": 300} | change) for name, change in {
+        name: ("paper", {"paper_iterations": 200} | change) for name, change in {
             "as_it_was": {}, "noise": {"noise_mean": 0.1, "noise_sd": 0.01}, "no_penalty": {"penalize_origin": False},
             "other_files": {"same_file_positives": False}, "overlapping": {"disjoint_negatives": False},
             "repeated_edges": {"zero_padding": False},
         }.items()
     }, ("instrument_pitch_2",)),
     "schemes": Experiment({"ours": ("ours", {"ours_iterations": 7_000})}, neighbors=100_000),
-    "rotation": Experiment({"ours": ("ours", EVERY | {"ours_iterations": 1_500})}, ("instrument", "pitch"), rotate=True),
+    "rotation": Experiment({"ours": ("ours", EVERY | {"ours_iterations": 2_000})}, ("instrument", "pitch"), rotate=True),
     "speed": Experiment({"paper": ("paper", {"paper_iterations": 5_000}), "ours": ("ours", {"ours_iterations": 250})}, seeds=1),
 }
 

@@ -130,6 +130,7 @@ class Ours:
         x, sounds = batch
         with torch.autocast("cpu", torch.bfloat16, enabled=self.half):
             z = self.model(torch.from_numpy(x))
+        self.sampler.see(z.detach().numpy())
         related = torch.from_numpy(self.neighborhoods.related(sounds[:, None], sounds[None, :]))
         if self.cfg.ours_loss == "pairs":
             return losses.all_pairs_loss(z, related, self.cfg.margin_pos, self.cfg.margin_neg, self.cfg.loss_form)
