@@ -67,8 +67,12 @@ def report(profile, run_dir, full, only, seeds):
     if only and not full:
         raise click.UsageError("--only names a recorded experiment: add --full")
     if full:
-        for name in [only] if only else ["leaks", *experiments.EXPERIMENTS]:
-            values = experiments.record_leaks() if name == "leaks" else experiments.run(name, seeds, say=click.echo)
+        from . import comparison
+
+        own = {"leaks": experiments.record_leaks, "baselines": lambda: comparison.record(seeds)}
+        known = [*own, *experiments.EXPERIMENTS]
+        for name in [config.check_name("experiment", only, known)] if only else known:
+            values = own[name]() if name in own else experiments.run(name, seeds, say=click.echo)
             click.echo(f"results/{name}.json: {len(values)} values")
         return
     config.check_name("profile", profile, config.PRESETS)

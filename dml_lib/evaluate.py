@@ -91,8 +91,8 @@ def evaluate(frames, points, dataset, label, split="random", max_frames=20_000, 
 
     Parameters
     ----------
-    frames : np.ndarray, (n_frames_total, n_dims)
-        One point a frame.
+    frames : np.ndarray, (n_frames_total, n_dims), or None
+        One point a frame; without them there are no figures at frame level.
     points : np.ndarray, (n_sounds, n_dims)
         One point a sound.
     dataset : Dataset
@@ -113,7 +113,7 @@ def evaluate(frames, points, dataset, label, split="random", max_frames=20_000, 
     rows, y, names = labeled_sounds(dataset, label, split)
     at_sound = [(points[r], y[r]) for r in rows]
     levels, of, sound = {"": at_sound}, {"": rows[2]}, dataset.sound_of_frame()
-    for level, heard in ((".frame", True), (".audible", dataset.audible())):
+    for level, heard in ((".frame", True), (".audible", dataset.audible())) if frames is not None else ():
         drawn = [frame_sample(dataset, r, most, seed, heard) for r, most in zip(rows, (len(sound), max_frames, max_frames))]
         levels[level] = [(frames[r], y[sound[r]]) for r in drawn]
         of[level] = sound[drawn[2]]
@@ -132,8 +132,8 @@ def evaluate(frames, points, dataset, label, split="random", max_frames=20_000, 
     return values
 
 
-def report(embeddings, dataset, max_frames=20_000, seed=0):
-    """Evaluate several spaces for both labels, by every split that the dataset has.
+def report(embeddings, dataset, max_frames=20_000, seed=0, labels=tuple(COLUMNS)):
+    """Evaluate several spaces, by every split that the dataset has.
 
     Parameters
     ----------
@@ -141,6 +141,7 @@ def report(embeddings, dataset, max_frames=20_000, seed=0):
         Space name: what `embed` gives.
     dataset, max_frames, seed
         As in `evaluate`.
+    labels : sequence of str
 
     Returns
     -------
@@ -149,7 +150,7 @@ def report(embeddings, dataset, max_frames=20_000, seed=0):
     """
     values = {}
     splits = [split for split in SPLITS if split in dataset.table]
-    for (name, (frames, points)), label, split in itertools.product(embeddings.items(), COLUMNS, splits):
+    for (name, (frames, points)), label, split in itertools.product(embeddings.items(), labels, splits):
         for metric, value in evaluate(frames, points, dataset, label, split, max_frames, seed).items():
             metric, _, level = metric.partition(".")
             values[f"{name}.{metric}.{label}.{split}" + (f".{level}" if level else "")] = value

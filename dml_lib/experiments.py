@@ -77,7 +77,7 @@ EXPERIMENTS = {
 }
 
 
-def _some(parts, neighbors, seed):
+def judged_sounds(parts, neighbors, seed):
     """Which sounds a network is judged on: at most `neighbors` and `JUDGED` of each part of each split, by chance."""
     rng, chosen = np.random.default_rng([seed, 9]), np.zeros(len(parts), bool)
     for split, (part, most) in product(parts, ({"train": neighbors} | JUDGED).items()):
@@ -93,7 +93,7 @@ def _judged(cfg, scheme, recipe, neighbors, data, split):
     model, history = train.train(cfg, scheme, recipe, learn, judge.Judge(data, cfg, scheme, split))
     values = {"seconds": history.seconds, "cpu_seconds": history.cpu_seconds, "waiting": history.waiting, "val_knn": history.val_knn_by_iteration[-1][1]}
     shared = [name for name in splits.SPLITS if name in data.table] if split == "random" else [split]
-    data = data.subset(_some(data.table[shared], neighbors, cfg.seed))
+    data = data.subset(judged_sounds(data.table[shared], neighbors, cfg.seed))
     frames = embed.embed_frames(model, data, cfg)
     points = embed.sound_points(frames, data)
     for name, label in product(shared, evaluate.COLUMNS):

@@ -1,6 +1,7 @@
 """The contrastive losses: positives are pulled together, negatives pushed at least a margin apart."""
 
 import torch
+from torch.nn import functional as nnf
 
 from .config import check_name
 
@@ -123,3 +124,31 @@ def neighbor_loss(z, related):
         return z.sum() * 0
     nearness = -(z[:, None] - z[None]).square().sum(-1).masked_fill(itself, torch.inf)[asked]
     return (nearness.logsumexp(1) - nearness.masked_fill(~related[asked], -torch.inf).logsumexp(1)).mean()
+
+
+def warp_loss(scores, classes):
+    """Weighted approximate-rank pairwise loss: how far down the list of classes each point's own class stands.
+
+    A class violates where it scores less than 1 below the right one. A point with r violating classes costs the mean of
+    their violations times 1 + 1/2 + ... + 1/r: a step up near the top of the list is worth more than one at its end.
+
+    Parameters
+    ----------
+    scores : torch.Tensor, (batch, n_classes)
+    classes : torch.Tensor, (batch,), int64
+
+    Returns
+    -------
+    torch.Tensor, scalar
+
+    Source
+    ------
+    WSABIE (Weston, Bengio and Usunier 2011, equations 4 to 6). They estimate r by drawing classes until one violates, since
+    they have 100,000 of them; so few as ours are counted.
+    """
+    own = nnf.one_hot(classes, scores.shape[1]).bool()
+    violation = torch.relu(1 - scores[own][:, None] + scores).masked_fill(own, 0)
+    r = (violation > 0).sum(1)
+    harmonic = torch.cumsum(1 / torch.arange(1, scores.shape[1] + 1), 0)
+    weight = torch.where(r > 0, harmonic[r - 1] / r.clamp(min=1), 0.0)
+    return (weight * violation.sum(1)).mean()

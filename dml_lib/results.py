@@ -82,6 +82,25 @@ def load(path):
     return content
 
 
+def kept(path, make):
+    """The values in a JSON file, made first where there is none: what many of them make may be killed and run again.
+
+    Parameters
+    ----------
+    path : path
+    make : callable
+        Without arguments; gives anything JSON can write.
+    """
+    path = Path(path)
+    if not path.is_file():
+        values = make()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text(json.dumps(values))
+        temporary.replace(path)
+    return json.loads(path.read_text())
+
+
 def glue(values):
     """Bind numbers and words to names that the prose of a chapter can cite by `{glue:text}`.
 

@@ -66,6 +66,9 @@ class Sampler:
         """Go on from `state`, also when it comes out of a JSON file."""
         self.rng.bit_generator.state = state["rng"]
 
+    def see(self, z):
+        """Take note of where the windows of the last batch lie, (batch, n_dims): only what draws by it does."""
+
 
 class TripletSampler(Sampler):
     """Batches of (anchor, positive, negative).
@@ -212,4 +215,23 @@ class GroupSampler(Sampler):
         size = max(self.cfg.ours_group, self.cfg.ours_windows // len(groups))
         drawn = self.rng.integers(0, self.count[groups][:, None], (len(groups), size))
         sounds = self.members[(self.first[groups][:, None] + drawn).ravel()]
+        return self.frames.windows(sounds), sounds
+
+
+class PlainSampler(Sampler):
+    """Batches of `cfg.ours_windows` windows, each of a labeled sound drawn by chance: common neighborhoods come often.
+
+    Parameters are those of `Sampler`.
+
+    Source
+    ------
+    What batches are where nothing is said of them.
+    """
+
+    def __init__(self, dataset, neighborhoods, cfg, seed=0):
+        super().__init__(dataset, neighborhoods, cfg, [seed, 13])
+
+    def batch(self):
+        """One batch: windows and the sounds they were cut from, as in `GroupSampler.batch`."""
+        sounds = self.rng.choice(np.flatnonzero(self.neighborhoods.labeled), self.cfg.ours_windows)
         return self.frames.windows(sounds), sounds

@@ -21,10 +21,11 @@ from . import paths
 from .dataset import analyze
 from .embed import embed_frames, sound_points
 from .geometry import mean_spectra
-from .sounds import decode, sources
+from .sounds import catalog, decode, sources
 from .sounds.files import folder_table
 
 RATINGS = "dissimilarity.txt"
+DEAF = "no listening tests: set DML_DATA to a folder that holds timbre_ratings"
 MARGIN = 0.1  # of the range of a test: triplets that listeners hardly tell apart do not count
 
 
@@ -157,9 +158,9 @@ def report(networks, cfg, run):
     """
     folder = sources.folder("timbre_ratings")
     if folder is None:
-        return {}, {"ears": "no listening tests: set DML_DATA to a folder that holds timbre_ratings"}
+        return {}, {"ears": DEAF}
     data, said = listening_tests(folder, cfg, paths.Run("ears", str(run.root / "ears")))  # what it skips is its own
-    spaces = {"mfcc": np.stack([mean_mfcc(path) for path in data.table["path"]]), "log_cqt": mean_spectra(data, cfg)}
+    spaces = {"mfcc": np.stack([mean_mfcc(row) for row in data.table.to_dict("records")]), "log_cqt": mean_spectra(data, cfg)}
     for name, network in networks.items():
         spaces[name] = sound_points(embed_frames(network, data, cfg), data)
     values = {}
@@ -169,12 +170,12 @@ def report(networks, cfg, run):
     return values, {}
 
 
-def mean_mfcc(path, sr=44_100):
-    """Mean over time of 40 mel-frequency cepstral coefficients, (40,): the bar to beat.
+def mean_mfcc(row):
+    """Mean over time of 40 mel-frequency cepstral coefficients of a row of a table of sounds, (40,): the bar to beat.
 
     Source
     ------
     timbremetrics: 128 mel bands of 2,048 samples every 512, HTK mels, at 44.1 kHz.
     """
-    y, _ = decode.decode(path, sr)
+    y, sr = catalog.audio(row)
     return librosa.feature.mfcc(y=y, sr=sr, n_mfcc=40, n_fft=2048, hop_length=512, n_mels=128, htk=True, norm=None).mean(axis=1)

@@ -13,7 +13,7 @@ import torch
 from tqdm import tqdm
 
 from . import loss as losses, tensors
-from .config import RECIPES, check_name
+from .config import check_name
 from .model import INITIAL_SD, Embedder
 from .neighborhoods import Neighborhoods
 from .sampler import GroupSampler, TripletSampler
@@ -70,7 +70,7 @@ class Paper:
     Paper, section 3, and original code.
     """
 
-    keep_best = False
+    network, keep_best = "paper", False
 
     def __init__(self, model, dataset, neighborhoods, cfg):
         self.model, self.cfg, self.iterations = model, cfg, cfg.paper_iterations
@@ -102,7 +102,7 @@ class Ours:
     Our choice, one step at a time: `experiments.EXPERIMENTS["ladder"]`, shown in chapter 03.
     """
 
-    keep_best = True
+    network, keep_best = "ours", True
 
     def __init__(self, model, dataset, neighborhoods, cfg):
         self.model, self.cfg, self.iterations = model, cfg, cfg.ours_iterations
@@ -131,10 +131,17 @@ class Ours:
         with torch.autocast("cpu", torch.bfloat16, enabled=self.half):
             z = self.model(torch.from_numpy(x))
         self.sampler.see(z.detach().numpy())
+        return self.loss(z, sounds)
+
+    def loss(self, z, sounds):
+        """Loss of the points (batch, n_dims) of windows of some sounds (batch,)."""
         related = torch.from_numpy(self.neighborhoods.related(sounds[:, None], sounds[None, :]))
         if self.cfg.ours_loss == "pairs":
             return losses.all_pairs_loss(z, related, self.cfg.margin_pos, self.cfg.margin_neg, self.cfg.loss_form)
         return losses.neighbor_loss(z, related)
+
+
+LEARNERS = {"paper": Paper, "ours": Ours}
 
 
 def _state(recipe, best):
@@ -170,8 +177,8 @@ def train(cfg, scheme, recipe, dataset, validate=None, progress=True, checkpoint
     cfg : Config
     scheme : str
         Neighborhood scheme.
-    recipe : str
-        "paper" or "ours": see `Paper` and `Ours`.
+    recipe : str or type
+        "paper" or "ours", see `Paper` and `Ours`; or another class like these.
     dataset : Dataset
         Training sounds only.
     validate : callable, optional
@@ -198,10 +205,11 @@ def train(cfg, scheme, recipe, dataset, validate=None, progress=True, checkpoint
     ------
     Paper, section 3 and original code ("paper"); our choice ("ours"). Chapter 03.
     """
-    check_name("recipe", recipe, RECIPES)
+    kind = LEARNERS[check_name("recipe", recipe, LEARNERS)] if isinstance(recipe, str) else recipe
+    recipe = kind.__name__.lower()
     torch.set_num_threads(cfg.threads)
     torch.use_deterministic_algorithms(True)
-    learner = {"paper": Paper, "ours": Ours}[recipe](untrained(cfg, recipe).train(), dataset, Neighborhoods(dataset.table, scheme), cfg)
+    learner = kind(untrained(cfg, kind.network).train(), dataset, Neighborhoods(dataset.table, scheme), cfg)
     model, iterations, history, best, recent, first = learner.model, learner.iterations, History(), {}, [], 1
     of = {"config": cfg.as_dict(), "scheme": scheme, "recipe": recipe, "sounds": digest(dataset.table["sound_id"].tolist())}
     if checkpoint and Path(checkpoint).is_file():

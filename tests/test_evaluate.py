@@ -118,6 +118,12 @@ def test_evaluate_is_made_of_its_parts(labeled):
     assert values == evaluate(frames, points, labeled, "instrument", "random", 10_000, 0)
 
 
+def test_without_frames_there_are_figures_of_sounds_only(labeled):
+    frames, points = perfect(labeled, "pitch")
+    both, alone = (evaluate(f, points, labeled, "pitch", max_frames=150) for f in (frames, None))
+    assert alone == {name: value for name, value in both.items() if not {"frame", "audible"} & set(name.split("."))} != both
+
+
 def test_audible_figures_leave_out_silent_frames(labeled):
     """A space that is right about all but silent frames."""
     frames, points = perfect(labeled, "instrument")
@@ -142,6 +148,7 @@ def test_report_and_summary_names(labeled):
     assert set(values) == names | {name + end for name in bounded for end in (".lo", ".hi")}
     assert all(values[f"{name}.lo"] <= values[name] <= values[f"{name}.hi"] for name in bounded)
     assert values["instrument.knn.instrument.random"] == values["pitch.knn.pitch.random.frame"] == 1
+    assert {name.split(".")[2] for name in report(spaces, labeled, 100, labels=("pitch",))} == {"pitch"}
     table = summary(values, list(spaces))
     assert table.shape == (2, 6) and table.loc["pitch", ("pitch", "random")] == 1
     assert table[("instrument", "held_out")].isna().all() and table[("pitch", "real")].isna().all()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from dml_lib.loss import FORMS, all_pairs_loss, attraction, distance, neighbor_loss, repulsion, triplet_loss
+from dml_lib.loss import FORMS, all_pairs_loss, attraction, distance, neighbor_loss, repulsion, triplet_loss, warp_loss
 
 forms = pytest.mark.parametrize("form", FORMS)
 margins = pytest.mark.parametrize("margin_pos, margin_neg", [(0.0, 1.0), (0.3, 1.7), (0.5, 0.4)])
@@ -186,3 +186,26 @@ def test_gradient_of_the_neighbor_loss():
     together = torch.zeros(9, 3, requires_grad=True)  # all points in one place
     neighbor_loss(together, related).backward()
     assert torch.isfinite(together.grad).all()
+
+
+def test_warp_loss_is_that_of_a_slow_count():
+    rng = np.random.default_rng(0)
+    scores, classes = rng.normal(0, 1.5, (30, 7)), rng.integers(0, 7, 30)
+    total = 0.0
+    for each, own in zip(scores, classes):
+        violations = [1 - each[own] + each[k] for k in range(7) if k != own and each[own] < 1 + each[k]]
+        total += sum(1 / (i + 1) for i in range(len(violations))) * sum(violations) / max(len(violations), 1)
+    assert warp_loss(torch.from_numpy(scores), torch.from_numpy(classes)).item() == pytest.approx(total / 30)
+
+
+def test_warp_loss_of_perfect_and_of_undecided_scores():
+    classes = torch.arange(4)
+    scores = (2.0 * torch.eye(4)).requires_grad_()
+    loss = warp_loss(scores, classes)
+    loss.backward()
+    assert loss == 0 and not scores.grad.any()
+    assert warp_loss(torch.zeros(4, 4), classes).item() == pytest.approx(1 + 1 / 2 + 1 / 3)
+
+
+def test_gradient_of_the_warp_loss():
+    assert torch.autograd.gradcheck(lambda scores: warp_loss(scores, torch.arange(8) % 5), (points(8, 1, 5).requires_grad_(),))

@@ -161,3 +161,16 @@ def test_author_answers_to_analogies_are_shares_of_his_trials():
     for analogy in each:
         shares = [value for name, value in values.items() if name.startswith(analogy)]
         assert shares == sorted(shares, reverse=True) and sum(shares) <= 1
+
+
+def test_what_is_kept_is_made_once(tmp_path):
+    calls = []
+
+    def make():
+        calls.append(1)
+        return {"a": [0.5, len(calls)]}
+
+    path = tmp_path / "trials" / "one.json"
+    assert results.kept(path, make) == results.kept(path, make) == {"a": [0.5, 1]} and len(calls) == 1
+    path.unlink()
+    assert results.kept(path, make) == {"a": [0.5, 2]} and [p.name for p in path.parent.iterdir()] == ["one.json"]

@@ -10,7 +10,7 @@ from scipy.stats import chisquare
 from dml_lib.config import SCHEMES, Config
 from dml_lib.dataset import Dataset
 from dml_lib.neighborhoods import Neighborhoods
-from dml_lib.sampler import Frames, GroupSampler, TripletSampler
+from dml_lib.sampler import Frames, GroupSampler, PlainSampler, TripletSampler
 
 schemes = pytest.mark.parametrize("scheme", SCHEMES)
 
@@ -257,3 +257,14 @@ def test_the_size_of_groups_is_a_choice(group, groups, dataset, cfg):
     sampler = GroupSampler(dataset, Neighborhoods(dataset.table, "instrument_pitch"), cfg.with_(ours_group=group))
     windows, sounds = sampler.batch()
     assert len(sampler.groups()) == groups and len(windows) == len(sounds) == 32
+
+
+def test_plain_batches_come_as_sounds_do(make_dataset, cfg):
+    dataset = make_dataset(100)
+    dataset.table["instrument"] = np.repeat(["cello", "flute", None], [60, 20, 20])
+    sampler, again = (PlainSampler(dataset, Neighborhoods(dataset.table, "instrument"), cfg, 5) for _ in range(2))
+    x, sounds = sampler.batch()
+    assert x.shape == (32, 10, 40) and x.dtype == np.float32
+    np.testing.assert_array_equal(again.batch()[0], x)
+    drawn = np.concatenate([sampler.batch()[1] for _ in range(50)])
+    assert set(drawn) == set(range(80)) and (drawn < 60).mean() == pytest.approx(0.75, abs=0.05)

@@ -101,5 +101,5 @@ def test_report_has_a_row_for_each_network_and_the_two_without(tests, tmp_path, 
 
 
 def test_mean_mfcc_hears_timbre_and_not_length(tmp_path, tone):
-    a, b = (timbre.mean_mfcc(tone(tmp_path / f"{hz}.wav", hz)) for hz in (220, 3520))
+    a, b = (timbre.mean_mfcc({"path": str(tone(tmp_path / f"{hz}.wav", hz))}) for hz in (220, 3520))
     assert a.shape == (40,) and np.isfinite(a).all() and np.linalg.norm(a - b) > 20

@@ -11,7 +11,7 @@ from dml_lib.model import Embedder
 from dml_lib.neighborhoods import Neighborhoods
 from dml_lib.paths import Damaged
 from dml_lib.sampler import TripletSampler
-from dml_lib.train import Diverged, History, series, train, untrained
+from dml_lib.train import Diverged, History, Ours, series, train, untrained
 
 recipes = pytest.mark.parametrize("recipe", RECIPES)
 
@@ -256,3 +256,15 @@ def test_unknown_recipe_and_scheme(dataset, cfg):
         train(cfg, "pitch", "our", dataset, progress=False)
     with pytest.raises(ValueError, match="unknown scheme 'timbre'"):
         train(cfg, "timbre", "ours", dataset, progress=False)
+
+
+def test_another_learner_than_the_two_recipes(dataset, cfg):
+    class Narrow(Ours):
+        network = "paper"
+
+        def loss(self, z, sounds):
+            return z.square().mean() * (sounds < 40).all()
+
+    model, history = train(cfg.with_(ours_deep=True), "pitch", Narrow, dataset, progress=False)
+    assert model.deep is None and len(history.loss) == 3
+    assert not torch.equal(weights(model), weights(train(cfg, "pitch", "ours", dataset, progress=False)[0]))
