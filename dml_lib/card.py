@@ -110,6 +110,7 @@ def text(content):
         From `results.load`.
     """
     parts = [f"{title}\n{table.to_string(na_rep='not run')}" for title, table in tables(content["values"]).items()]
+    parts.append("Intervals: of the test sounds, but for recorded methods the smallest and largest of the seeds.")
     return "\n\n".join([*parts, "\n".join(f"not run: {name}: {reason}" for name, reason in content["not_run"].items())]).rstrip()
 
 

@@ -24,7 +24,8 @@ from .dataset import build
 from .sounds import sources
 from .store import digest
 
-FULL = experiments.FULL.with_(ours_iterations=400, validations=3)  # the common budget of all networks
+FULL = experiments.FULL.with_(ours_iterations=400, validations=3, eval_frames=5_000)  # the common budget of all networks
+RECORDED = paths.RECORDED / "baselines.json"
 SOUNDS = 2_000
 SIZES = (250, 500, 1_000, 2_000)  # numbers of sounds at which cost is measured
 COSTLY = tuple(name for name, method in METHODS.items() if method.new != "function")
@@ -132,6 +133,15 @@ def methods():
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
+def rows():
+    """The recorded values of all methods, costs apart: what stands beside those of a run in its `evaluate.json`."""
+    kept = {name + end for name in METHODS for end in ("", "_native")}
+    return {
+        name: value for name, value in results.recorded("baselines").items()
+        if name.split(".")[0] in kept and not name.split(".")[1].isdigit() and name != "ours.place_s"
+    }
+
+
 def recorded(metric="knn", native=False):
     """The recorded comparison as text, one row a method, one column a label and split: mean (smallest, largest of the seeds).
 
@@ -163,3 +173,14 @@ def recorded_costs():
         for name, n in product(COSTLY, SIZES)
     }
     return pd.DataFrame.from_dict(rows, orient="index").rename(columns={"fit_s": "fit, s", "place_s": "one more, s", "peak_mb": "memory, MB"})
+
+
+def facts():
+    """Numbers about the recorded comparison that its chapter cites, by name."""
+    content, total = results.load(RECORDED), results.published()["paper.sounds.total"]
+    values, made, n = content["values"], content["config"], max(SIZES)
+    return {
+        "compared.seeds": len(content["series"]["ours.knn.instrument.random"]), "compared.iterations": made["ours_iterations"],
+        "compared.windows": made["ours_windows"], "compared.sounds": SOUNDS, "compared.place_ms": 1000 * values["ours.place_s"],
+        "compared.total": total, "compared.mds_total_gb": values[f"mds.{n}.peak_mb"] * (total / n) ** 2 / 1000,  # all pairs
+    }

@@ -72,7 +72,7 @@ EXPERIMENTS = {
         }.items()
     }, ("instrument_pitch_2",)),
     "schemes": Experiment({"ours": ("ours", {"ours_iterations": 7_000})}, neighbors=100_000),
-    "rotation": Experiment({"ours": ("ours", EVERY | {"ours_iterations": 2_000})}, ("instrument", "pitch"), rotate=True),
+    "rotation": Experiment({"ours": ("ours", EVERY | {"ours_iterations": 1_500})}, ("instrument", "pitch"), rotate=True),
     "speed": Experiment({"paper": ("paper", {"paper_iterations": 5_000}), "ours": ("ours", {"ours_iterations": 250})}, seeds=1),
 }
 

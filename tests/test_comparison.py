@@ -1,11 +1,12 @@
 """The recorded comparison: every row, means of the seeds, finished trials found again, tables that read what was written."""
 
 import json
+from itertools import product
 
 import numpy as np
 import pytest
 
-from dml_lib import comparison, paths, splits, timbre
+from dml_lib import comparison, evaluate, paths, results, splits, timbre
 from dml_lib.baselines import METHODS
 from dml_lib.config import Config
 from dml_lib.dataset import Dataset
@@ -85,6 +86,18 @@ def test_the_comparison_is_recorded_resumed_and_read(made, tmp_path):
     assert comparison.recorded_ears().loc["LLE", ("native size", "triplets")] == values["lle_native.ears_triplets"]
     costs = comparison.recorded_costs()
     assert costs.loc[("metric MDS", 45), "memory, MB"] == values["mds.45.peak_mb"] and len(costs) == 2 * 2
+    facts = comparison.facts()
+    assert (facts["compared.seeds"], facts["compared.iterations"], facts["compared.windows"]) == (2, 2, 16)
+    assert facts["compared.mds_total_gb"] == pytest.approx(values["mds.60.peak_mb"] * 2_000 ** 2 / 1_000)
+
+
+def test_the_recorded_comparison_has_a_row_for_every_method():
+    values = results.recorded("baselines")
+    for name, end, label, split in product(METHODS, ("", "_native"), evaluate.COLUMNS, splits.SPLITS):
+        assert 0 < values[f"{name}{end}.knn.{label}.{split}"] < 1
+    assert "not run" not in comparison.recorded().to_numpy() and "not run" not in comparison.recorded(native=True).to_numpy()
+    assert comparison.recorded_ears().notna().all(axis=None) and comparison.recorded_costs().notna().all(axis=None)
+    assert {name.split(".")[0] for name in values if ".knn." in name} == {name + end for name in METHODS for end in ("", "_native")}
 
 
 def test_trials():
