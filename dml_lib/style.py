@@ -10,9 +10,11 @@ import os
 import numpy as np
 import plotly.graph_objects as go
 import plotly.io as pio
+from plotly.colors import sample_colorscale
 from plotly.io.base_renderers import MimetypeRenderer
 
 from .sounds.instruments import FAMILIES, INSTRUMENTS
+from .sounds.soundfont import DYNAMICS
 
 HUES = ("#d55e00", "#0072b2", "#e69f00", "#56b4e9", "#009e73", "#cc79a7", "#999999")  # Okabe and Ito, safe for the color-blind
 SYMBOLS = ("circle", "diamond", "square", "cross")
@@ -34,6 +36,37 @@ def _style(inst):
 
 COLORS = {inst.slug: _style(inst)[0] for inst in INSTRUMENTS.values()}
 MARKERS = {inst.slug: _style(inst)[1] for inst in INSTRUMENTS.values()}
+
+
+def looks_of(column, names):
+    """Color and shape of each category of a column, in the order to list them.
+
+    Parameters
+    ----------
+    column : str
+        Of the table of sounds: instruments, families and dynamics have looks and an order of their own.
+    names : list of str
+        Others keep the order given.
+
+    Returns
+    -------
+    dict of str to (str, int)
+        Hex color, and place in `SYMBOLS`.
+    """
+    own = {
+        "instrument": {slug: (COLORS[slug], SYMBOLS.index(MARKERS[slug])) for slug in INSTRUMENTS},
+        "family": {family: (HUES[i], i % len(SYMBOLS)) for i, family in enumerate(FAMILIES)},
+        "dynamics": {name: (color, 0) for name, color in zip(DYNAMICS, stops_of("Viridis", len(DYNAMICS)))},
+    }.get(column, {}) | {"unlabeled": ("#888888", 0)}
+    free = [(_lighter(hue, amount), (i + j) % len(SYMBOLS)) for j, amount in enumerate((0, -0.35, 0.4)) for i, hue in enumerate(HUES[:6])]
+    others = {name: free[i % len(free)] for i, name in enumerate(name for name in names if name not in own)}
+    return {name: look for name, look in (own | others).items() if name in names}
+
+
+def stops_of(scale, n=9):
+    """A Plotly color scale as `n` hex colors."""
+    colors = sample_colorscale(scale, n, colortype="tuple")
+    return ["#%02x%02x%02x" % tuple(round(255 * v) for v in color) for color in colors]
 
 
 class BookRenderer(MimetypeRenderer):
