@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from .features import log_compress
+from .sounds import catalog
 from .sounds.instruments import INSTRUMENTS
 from .style import COLORS, HUES, MARKERS, finish, scene
 
@@ -58,11 +59,6 @@ def cqt_grid(pictures, cfg, columns=4):
     )
 
 
-def _labels(table):
-    """Hover text of each sound."""
-    return (table["instrument"] + ", note " + table["note_number"].astype(str) + ", " + table["dynamics"] + " " + table["articulation"]).to_numpy()
-
-
 def figure_1(frames, notes, paths):
     """The paper's Figure 1: a gray cloud by pitch height, and sounds as lines from circle to triangle.
 
@@ -107,7 +103,7 @@ def cloud(points, table):
     table : pandas.DataFrame
         Of the same sounds.
     """
-    fig, text = go.Figure(), _labels(table)
+    fig, text = go.Figure(), np.array(catalog.titles(table))
     present = [slug for slug in INSTRUMENTS if (table["instrument"] == slug).any()]
     for slug in present:
         rows = np.flatnonzero(table["instrument"] == slug)
@@ -152,7 +148,7 @@ def learning(snapshots, table, steps):
     ])
     instrument, (x, y, z) = table["instrument"], places[-1].T
     fig.add_scatter3d(
-        x=x, y=y, z=z, mode="markers", text=_labels(table), hoverinfo="text", showlegend=False,
+        x=x, y=y, z=z, mode="markers", text=catalog.titles(table), hoverinfo="text", showlegend=False,
         marker={"size": 4, "color": instrument.map(COLORS), "symbol": instrument.map(MARKERS), "opacity": 0.9},
     )
     now = {"mode": "immediate", "transition": {"duration": 0}, "frame": {"duration": 500, "redraw": True}}

@@ -14,6 +14,7 @@ from pathlib import Path
 from string import Template
 
 import numpy as np
+import pandas as pd
 from IPython.display import HTML
 
 from . import previews
@@ -83,13 +84,13 @@ def _column(key, title, values):
 
 
 def _data(table, points, keys, title, axes, columns, frame_s, parts, embed):
-    known = next(name for name in ("name", "path", "sound_id") if name in table)
+    names = table["name"] if "name" in table else table["path"] if "path" in table else pd.Series(catalog.titles(table))
+    files = next((table[key].fillna("") for key in ("file", "path") if key in table), names.map(lambda _: ""))
     if "instrument" in table and "family" not in table:
         table = table.assign(family=table["instrument"].map({slug: i.family for slug, i in INSTRUMENTS.items()}))
     used = [_column(key, what, table[key]) for key, what in columns.items() if key in table and table[key].notna().any()]
-    files = table["path"].fillna("") if "path" in table else table[known].map(lambda _: "")
     return {
-        "title": title, "axes": list(axes), "names": table[known].astype(str).tolist(), "files": files.astype(str).tolist(),
+        "title": title, "axes": list(axes), "names": names.astype(str).tolist(), "files": files.astype(str).tolist(),
         "points": _b64(points, "<f4"), "audio": keys, "columns": used or [_column("sounds", "sounds", files.map(lambda _: "sounds"))],
         "part": PART, "parts": parts, "bins": previews.BINS, "frame_s": frame_s, "scale": stops_of("Magma"), "embedded": embed,
     }
@@ -97,7 +98,7 @@ def _data(table, points, keys, title, axes, columns, frame_s, parts, embed):
 
 def _write_page(out, data, details, embed):
     """`index.html` and its parts, or all of them inside it; the number of bytes read before the first sound."""
-    texts = {name: (PAGE / name).read_text() for name in ("map.css", "scene.js", "map.js")} | {"data.js": f"const DATA = {script_text(data)};\n"}
+    texts = {name: (PAGE / name).read_text("utf-8") for name in ("map.css", "scene.js", "map.js")} | {"data.js": f"const DATA = {script_text(data)};\n"}
     scripts = ["data.js", "scene.js", "map.js"]
     if embed:
         texts["detail.js"] = "".join(details)
@@ -109,7 +110,7 @@ def _write_page(out, data, details, embed):
         style, tags = '<link rel="stylesheet" href="map.css">', [f'<script src="{name}"></script>' for name in scripts]
         allowed = {"style": "'self' file:", "script": "'self' file:"}
     policy = "default-src 'none'; media-src 'self' file: data:; style-src {style}; script-src {script}".format(**allowed)
-    page = Template((PAGE / "map.html").read_text()).substitute(policy=policy, style=style, scripts="\n".join(tags))
+    page = Template((PAGE / "map.html").read_text("utf-8")).substitute(policy=policy, style=style, scripts="\n".join(tags))
     if embed and len(page) > MAX_EMBEDDED:
         raise ValueError(f"expected a page of at most {MAX_EMBEDDED / 1e6:.0f} MB, found {len(page) / 1e6:.1f} MB: use fewer sounds, or embed=False")
     for old in (out / "detail").glob("[0-9]*.js"):
@@ -119,9 +120,9 @@ def _write_page(out, data, details, embed):
         for part, text in enumerate(details):
             (out / "detail" / f"{part:05d}.js").write_text(text)
         for name, text in texts.items():
-            (out / name).write_text(text)
+            (out / name).write_text(text, "utf-8")
     temporary = out / "index.tmp"
-    temporary.write_text(page)
+    temporary.write_text(page, "utf-8")
     temporary.replace(out / "index.html")
     return len(page) + (0 if embed else sum(map(len, texts.values())))
 
@@ -137,8 +138,9 @@ def write_map(
     out : path
         Folder; only what this function writes is replaced or removed in it.
     table : pandas.DataFrame, n_sounds rows
-        `name`, else `path`, else `sound_id`, names a sound. Those of `columns` that it has color, filter and label;
-        each may have gaps. `path` is what a saved selection lists; a `checksum` lets an earlier preview be used again.
+        `name`, else `path`, else `catalog.titles` names a sound. Those of `columns` that it has color, filter and label;
+        each may have gaps. A saved selection lists its `file`, else its `path`, else its preview. A `checksum` lets an
+        earlier preview be used again.
     points : np.ndarray, (n_sounds, 3)
     trajectories : sequence of np.ndarray, (n_frames, 3), optional
         The path of each sound, `frame_s` seconds a step.
@@ -212,4 +214,4 @@ def show(folder, page_folder=None, height=820):
     index = (Path(folder) / "index.html").resolve()
     if not (page_folder and os.environ.get("DML_BOOK")):
         return HTML(f'<p>The map: <a href="{html.escape(index.as_uri(), quote=True)}">{html.escape(str(index))}</a>, to be opened in a browser.</p>')
-    return HTML(Template((PAGE / "frame.html").read_text()).substitute(src=html.escape(f"{page_folder}/index.html", quote=True), height=height))
+    return HTML(Template((PAGE / "frame.html").read_text("utf-8")).substitute(src=html.escape(f"{page_folder}/index.html", quote=True), height=height))

@@ -11,18 +11,6 @@ FIGURES = {"01_sounds": 4, "02_method": 3, "03_train_pitch": 3, "04_evaluate": 3
 SOUNDS = {"01_sounds": 4, "05_explore": 4, "06_sonify": 2}
 
 
-@pytest.fixture
-def page(browser):
-    context = browser.new_context(viewport={"width": 1200, "height": 900}, offline=True)
-    page = context.new_page()
-    page.errors, page.requests = [], []
-    page.on("console", lambda m: page.errors.append(m.text) if m.type == "error" else None)
-    page.on("pageerror", lambda e: page.errors.append(str(e)))
-    page.on("request", lambda r: page.requests.append(r.url))
-    yield page
-    context.close()
-
-
 def open_page(page, html, name):
     page.goto((html / "chapters" / f"{name}.html").as_uri())
 

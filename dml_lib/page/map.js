@@ -73,9 +73,10 @@ function play(i, look = true) {
   loop();
 }
 function press(i) {
+  clearTimeout(dwell);
   current = i;
   play(i);
-  neighborsList();
+  neighborsList(); controls();
   for (const j of nearestTo(i, 3)) if (audible(j) && !DATA.embedded) { const a = new Audio(); a.preload = "auto"; a.src = source(j); }
   get("live").textContent = name(i);
 }
@@ -182,7 +183,7 @@ function paint() { if (!wanted) { wanted = true; requestAnimationFrame(frame); }
 function frame(now) {
   wanted = false;
   // While it is turned, a cloud too large for this machine shows a fair sample of itself, and all of itself when it rests.
-  if (busy && last && now - last < 1000) scene.shown = now - last > 50 ? Math.max(5000, Math.round(scene.shown * 0.7)) : Math.min(n, Math.round(scene.shown * 1.05));
+  if (busy && last && now - last < 1000) scene.shown = Math.min(n, now - last > 50 ? Math.max(10000, Math.round(scene.shown * 0.7)) : Math.round(scene.shown * 1.05));
   last = now;
   scene.draw();
   overlay();
@@ -239,11 +240,11 @@ function axes(at, color) {
     const [from, to] = [at(corner), at(end)];
     line([from, to], color, 1);
     ink.globalAlpha = 1; ink.fillStyle = color; ink.font = "12px system-ui, sans-serif";
-    ink.textAlign = to[0] < from[0] ? "right" : "left";
-    ink.fillText(DATA.axes[k], Math.max(4, Math.min(scene.width - 4, to[0])), Math.max(12, Math.min(scene.height - 5, to[1])));
+    const wide = ink.measureText(DATA.axes[k]).width, left = to[0] < from[0] ? to[0] - wide - 4 : to[0] + 4;
+    ink.fillText(DATA.axes[k], Math.max(4, Math.min(scene.width - wide - 4, left)), Math.max(12, Math.min(scene.height - 5, to[1])));
     ink.globalAlpha = 0.55;
   });
-  ink.globalAlpha = 1; ink.textAlign = "left";
+  ink.globalAlpha = 1;
 }
 function trajectory(path, at, accent, ground, text) {
   const frames = path.length / 3, step = t => Array.from(path.subarray(3 * t, 3 * t + 3)), points = [];
@@ -277,9 +278,12 @@ function filter() {
 }
 function restate() {
   const shapes = shading && shading.shapes, look = new Float32Array(n);
-  let count = 0;
-  for (let i = 0; i < n; i++) { look[i] = (matches[i] ? selected[i] ? 8 : 4 : 0) + (shapes ? shapes[shading.data[i]] : 0); count += selected[i]; }
+  for (let i = 0; i < n; i++) look[i] = (matches[i] ? selected[i] ? 8 : 4 : 0) + (shapes ? shapes[shading.data[i]] : 0);
   scene.restate(look);
+  controls();
+}
+function controls() {
+  const count = selected.reduce((a, b) => a + b, 0);
   get("selected").textContent = count ? `${count.toLocaleString("en")} selected` : "None selected: what is saved are all that match.";
   get("clear").disabled = !count;
   get("steps").textContent = route.length ? `${route.length} points, ${stations().length} sounds` : "Choose “Draw a path”, then press points or draw a line.";
@@ -324,7 +328,7 @@ function rangeLegend(c, box) {
   bar.className = "scale range"; holder.className = "range";
   bar.style.background = `linear-gradient(to right, ${c.scale.join()})`;
   const inputs = ["from", "to"].map((word, k) => {
-    const label = make("label", word + " ", holder), input = make("input", "", label), out = make("output", "", label);
+    const label = make("label", word, holder), input = make("input", "", label), out = make("output", "", label);
     Object.assign(input, { type: "range", min: low, max: high, step: c.notes ? 1 : (high - low) / 200, value: c.range ? c.range[k] : c.limits[k] });
     const write = () => { out.textContent = c.notes ? noteName(+input.value) : (+input.value).toPrecision(3); };
     input.addEventListener("input", () => {
@@ -407,7 +411,7 @@ function walk() {
     show(playing); loop();
   }, 20);
 }
-function via(i) { if (i >= 0 && route[route.length - 1] !== i) { route.push(i); restate(); } }
+function via(i) { if (i >= 0 && route[route.length - 1] !== i) { route.push(i); controls(); paint(); } }
 
 // ---- pointer: press plays, drag turns, selects or draws
 const stage = get("stage"), down = new Map();
@@ -440,7 +444,7 @@ function lift(e) {
   if (!down.delete(e.pointerId) || down.size) return;
   if (e.type === "pointerup" && !began.moved) {
     const i = scene.pick(...local(e), e.pointerType === "mouse" ? 12 : 24);
-    if (i >= 0) { if (tool === "path") via(i); if (tool === "select") selected[i] ^= 1; press(i); restate(); }
+    if (i >= 0) { if (tool === "path") via(i); if (tool === "select") { selected[i] ^= 1; restate(); } press(i); }
   } else if (stroke.length > 1 && tool === "select") lasso(stroke);
   else if (stroke.length > 1 && tool === "path") {
     const every = Math.max(1, Math.floor(stroke.length / 16));
@@ -545,7 +549,7 @@ on("m3u", () => save(m3u(chosenSounds()), "audio/x-mpegurl", "sounds.m3u"));
 on("via", () => via(current));
 on("walk", walk);
 on("keep", () => { stations().forEach(i => { selected[i] = 1; }); restate(); });
-on("forget", () => { route = []; restate(); });
+on("forget", () => { route = []; controls(); paint(); });
 decks.forEach(d => ["play", "pause", "ended"].forEach(event => d.addEventListener(event, () => { update(); paint(); })));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", e => theme(e.matches));
 addEventListener("message", e => { if (e.data === "dark" || e.data === "light") theme(e.data === "dark"); });   // the book around it has a theme

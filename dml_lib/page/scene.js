@@ -31,6 +31,7 @@ void main() {
   vec3 c = mix(line, base, smoothstep(width, width + soft, edge));
   gl_FragColor = vec4(mix(c, ground, state < 0.5 ? 0.0 : depth), alpha * (state < 0.5 ? 0.55 : 1.0));
 }`;
+const UNIFORMS = "turn center zoom shift perspective size pixels fog ground rim faded".split(" ");
 
 class Scene {
   constructor(canvas, points) {
@@ -65,7 +66,7 @@ class Scene {
       gl.shaderSource(shader, text); gl.compileShader(shader); gl.attachShader(program, shader);
     }
     gl.linkProgram(program); gl.useProgram(program);
-    this.at = name => gl.getUniformLocation(program, name);
+    this.at = Object.fromEntries(UNIFORMS.map(name => [name, gl.getUniformLocation(program, name)]));
     this.buffers = {};
     for (const [name, size, type] of [["place", 3, gl.FLOAT], ["color", 3, gl.UNSIGNED_BYTE], ["look", 1, gl.FLOAT]]) {
       const place = gl.getAttribLocation(program, name);
@@ -131,7 +132,11 @@ class Scene {
     this.projected = key;
   }
 
-  pointSize() { return Math.min(14, Math.max(2.5, 15 * Math.pow(Math.max(this.n, 60) / 100, -0.22))) * Math.pow(this.zoom, 0.4); }
+  // Pixels: smaller where there are many or the stage is small.
+  pointSize() {
+    const crowd = Math.pow(Math.max(this.n, 60) / 100, -0.22), room = Math.min(1, 0.4 + Math.min(this.width, this.height) / 1000);
+    return Math.max(2.5, 15 * crowd * room) * Math.pow(this.zoom, 0.4);
+  }
 
   // The matching point nearest to a place on the screen; of those under the pointer, the one in front.
   pick(px, py, reach = 12) {
@@ -154,14 +159,14 @@ class Scene {
     const [w, h] = [this.width, this.height];
     gl.viewport(0, 0, this.canvas.width, this.canvas.height);
     gl.clearColor(...this.ground, 1); gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT);
-    gl.uniformMatrix3fv(this.at("turn"), false, [m[0], m[3], m[6], m[1], m[4], m[7], m[2], m[5], m[8]]);
-    gl.uniform3fv(this.at("center"), view.c);
-    gl.uniform2f(this.at("zoom"), 2 * view.unit / w, 2 * view.unit / h);
-    gl.uniform2f(this.at("shift"), 2 * this.pan[0] / w, -2 * this.pan[1] / h);
-    gl.uniform1f(this.at("perspective"), view.k);
-    for (const name of ["size", "pixels"]) gl.uniform1f(this.at(name), this.pointSize() * ratio);   // one each: shaders differ in precision
-    gl.uniform1f(this.at("fog"), this.flat < 0 ? 0.5 : 0);
-    for (const name of ["ground", "rim", "faded"]) gl.uniform3fv(this.at(name), this[name]);
+    gl.uniformMatrix3fv(this.at.turn, false, [m[0], m[3], m[6], m[1], m[4], m[7], m[2], m[5], m[8]]);
+    gl.uniform3fv(this.at.center, view.c);
+    gl.uniform2f(this.at.zoom, 2 * view.unit / w, 2 * view.unit / h);
+    gl.uniform2f(this.at.shift, 2 * this.pan[0] / w, -2 * this.pan[1] / h);
+    gl.uniform1f(this.at.perspective, view.k);
+    for (const name of ["size", "pixels"]) gl.uniform1f(this.at[name], this.pointSize() * ratio);   // one each: shaders differ in precision
+    gl.uniform1f(this.at.fog, this.flat < 0 ? 0.5 : 0);
+    for (const name of ["ground", "rim", "faded"]) gl.uniform3fv(this.at[name], this[name]);
     gl.drawArrays(gl.POINTS, 0, this.shown);
   }
 
