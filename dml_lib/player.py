@@ -195,15 +195,13 @@ def write_map(
     return {"sounds": n, "previews": sum(map(bool, keys)), "audio_bytes": size, "page_bytes": page_bytes}
 
 
-def show(folder, page_folder=None, height=820):
-    """The map in a page of the book, or, in a live Jupyter that cannot see other folders, where to open it.
+def show(folder, height=820):
+    """The map in a page of the book or, in a live Jupyter that cannot see other folders, where to open it.
 
     Parameters
     ----------
     folder : path
-        What `write_map` wrote.
-    page_folder : str, optional
-        The same folder as the page will see it.
+        What `write_map` wrote; for the book, `Run.page_file(name)`.
     height : int
         Pixels.
 
@@ -211,7 +209,9 @@ def show(folder, page_folder=None, height=820):
     -------
     IPython.display.HTML
     """
-    index = (Path(folder) / "index.html").resolve()
-    if not (page_folder and os.environ.get("DML_BOOK")):
-        return HTML(f'<p>The map: <a href="{html.escape(index.as_uri(), quote=True)}">{html.escape(str(index))}</a>, to be opened in a browser.</p>')
-    return HTML(Template((PAGE / "frame.html").read_text("utf-8")).substitute(src=html.escape(f"{page_folder}/index.html", quote=True), height=height))
+    folder = Path(folder).resolve()
+    if os.environ.get("DML_BOOK"):
+        src = html.escape(f"../{folder.name}/index.html", quote=True)
+        return HTML(Template((PAGE / "frame.html").read_text("utf-8")).substitute(src=src, height=height))
+    index = folder / "index.html"
+    return HTML(f'<p>The map: <a href="{html.escape(index.as_uri(), quote=True)}">{html.escape(str(index))}</a>, to be opened in a browser.</p>')

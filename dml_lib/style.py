@@ -69,6 +69,24 @@ def stops_of(scale, n=9):
     return ["#%02x%02x%02x" % tuple(round(255 * v) for v in color) for color in colors]
 
 
+# A drag moves one scene; the others follow as fast as they can be drawn, and once more when it ends.
+LINK_CAMERAS = """
+const graph = document.getElementById("{plot_id}");
+let busy = false;
+const follow = (change, last) => {
+  const from = Object.keys(change).find(key => key.endsWith(".camera"));
+  if (!from || (busy && !last)) return;
+  busy = true;
+  const scenes = Object.keys(graph._fullLayout).filter(key => /^scene\\d*$/.test(key) && key + ".camera" !== from);
+  const others = scenes.filter(key => JSON.stringify(graph.layout[key].camera) !== JSON.stringify(change[from]));
+  if (!others.length) { busy = false; return; }
+  Plotly.relayout(graph, Object.fromEntries(others.map(key => [key + ".camera", change[from]]))).then(() => { busy = false; });
+};
+graph.on("plotly_relayouting", change => follow(change, false));
+graph.on("plotly_relayout", change => follow(change, true));
+"""
+
+
 class BookRenderer(MimetypeRenderer):
     """Plotly figures for the offline book: the page loads one shared copy of plotly.js, before its first figure."""
 
@@ -78,8 +96,12 @@ class BookRenderer(MimetypeRenderer):
         figure = go.Figure(fig_dict)
         script = "../plotly.min.js" if self.first else False
         self.first = False
-        body = pio.to_html(figure, full_html=False, include_plotlyjs=script, include_mathjax=False, auto_play=False, config={"displaylogo": False, "responsive": True})
-        alt = html.escape((figure.layout.meta or {}).get("alt", ""), quote=True)
+        about = figure.layout.meta or {}
+        body = pio.to_html(
+            figure, full_html=False, include_plotlyjs=script, include_mathjax=False, auto_play=False,
+            config={"displaylogo": False, "responsive": True}, post_script=LINK_CAMERAS if about.get("linked") else None,
+        )
+        alt = html.escape(about.get("alt", ""), quote=True)
         return {"text/html": f'<div role="img" aria-label="{alt}">{body}</div>'}
 
 

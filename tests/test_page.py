@@ -335,7 +335,7 @@ def test_every_control_is_reached_by_tab_and_shows_its_focus(page, plain):
     open_map(page, plain[0])
     page.evaluate("() => soundMap.press(0)")
     seen = []
-    for _ in range(25):
+    for _ in range(45):
         page.keyboard.press("Tab")
         ident, outline = page.evaluate("() => [document.activeElement.id, getComputedStyle(document.activeElement).outlineStyle]")
         seen.append(ident)
