@@ -207,7 +207,7 @@ def phases(paths, cfg, spans=None):
             )
         for (phase, (a, b)), color in zip((spans or {}).get(name, {}).items(), PHASE_GROUND):
             if b > a:
-                label = {"annotation_text": phase if b - a > 0.12 * seconds[-1] else phase[0], "annotation_position": "top left"}
+                label = {"annotation_text": phase if b - a > 0.12 * seconds[-1] else phase[0].upper(), "annotation_position": "top left"}
                 fig.add_vrect(x0=a, x1=b, row=row, col=1, fillcolor=color, line_width=0, layer="below", annotation_font_size=11, **label)
     fig.update_xaxes(title="s", row=len(paths))
     told = " with the phases of each sound shaded" if spans else ""

@@ -29,7 +29,7 @@ def _project(z, middle, half, angle, size):
     return np.stack([size[0] / 2 + right * scale, size[1] / 2 - up * scale, away], axis=1)
 
 
-def rotating(path, points, colors, paths=None, size=(480, 360), radius=1.6):
+def rotating(path, points, colors, paths=None, size=(400, 300), radius=1.5):
     """Write the film: 72 frames, 5 degrees apart, that begin again without a jump.
 
     Parameters

@@ -42,7 +42,7 @@ def mp3(y, sr):
 
 
 def waveform(y):
-    """Peak of |y| in each of `WAVE` stretches, as bytes, the loudest of which is 255 (0 for silence).
+    """Largest magnitude in each of `WAVE` stretches, as bytes, the loudest of which is 255 (0 for silence).
 
     Parameters
     ----------

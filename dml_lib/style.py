@@ -5,13 +5,16 @@ Backgrounds are transparent and text is mid-gray: readable on the light and on t
 """
 
 import html
+import itertools
 import os
+from string import Template
 
 import numpy as np
 import plotly.graph_objects as go
 import plotly.io as pio
 from plotly.colors import sample_colorscale
 from plotly.io.base_renderers import MimetypeRenderer
+from plotly.io.json import to_json_plotly
 
 from .sounds.instruments import FAMILIES, INSTRUMENTS
 from .sounds.soundfont import DYNAMICS
@@ -69,40 +72,50 @@ def stops_of(scale, n=9):
     return ["#%02x%02x%02x" % tuple(round(255 * v) for v in color) for color in colors]
 
 
+# A figure is drawn when it comes near the window and plotly.js is there: a page of many clouds then answers at once.
+DRAW = """
+<div class="plotly-graph-div" id="$name" style="height:${height}px"></div>
+<script>
+(() => {
+  const graph = document.getElementById("$name");
+  const draw = () => Plotly.newPlot(graph, $figure).then(() => { $then });
+  const ready = () => window.Plotly ? draw() : document.getElementById("plotly").addEventListener("load", draw);
+  new IntersectionObserver((seen, watch) => { if (seen.some(e => e.isIntersecting)) { watch.disconnect(); ready(); } }, { rootMargin: "300px" }).observe(graph);
+})();
+</script>"""
 # A drag moves one scene; the others follow as fast as they can be drawn, and once more when it ends.
 LINK_CAMERAS = """
-const graph = document.getElementById("{plot_id}");
-let busy = false;
-const follow = (change, last) => {
+let busy = false, next = null;
+const follow = change => {
   const from = Object.keys(change).find(key => key.endsWith(".camera"));
-  if (!from || (busy && !last)) return;
+  if (!from || busy) { next = from && change; return; }
   busy = true;
-  const scenes = Object.keys(graph._fullLayout).filter(key => /^scene\\d*$/.test(key) && key + ".camera" !== from);
-  const others = scenes.filter(key => JSON.stringify(graph.layout[key].camera) !== JSON.stringify(change[from]));
-  if (!others.length) { busy = false; return; }
-  Plotly.relayout(graph, Object.fromEntries(others.map(key => [key + ".camera", change[from]]))).then(() => { busy = false; });
+  const others = Object.keys(graph._fullLayout).filter(key => /^scene[0-9]*$/.test(key) && key + ".camera" !== from);
+  Plotly.relayout(graph, Object.fromEntries(others.map(key => [key + ".camera", change[from]])))
+    .then(() => { const last = next; next = null; setTimeout(() => { busy = false; if (last && last[from]) follow(last); }); });
 };
-graph.on("plotly_relayouting", change => follow(change, false));
-graph.on("plotly_relayout", change => follow(change, true));
-"""
+graph.on("plotly_relayouting", follow);
+graph.on("plotly_relayout", follow);"""
 
 
 class BookRenderer(MimetypeRenderer):
     """Plotly figures for the offline book: the page loads one shared copy of plotly.js, before its first figure."""
 
-    first = True
+    def __init__(self):
+        super().__init__()
+        self.numbers = itertools.count()  # shared by the copies that Plotly makes of a renderer
 
     def to_mimebundle(self, fig_dict):
         figure = go.Figure(fig_dict)
-        script = "../plotly.min.js" if self.first else False
-        self.first = False
         about = figure.layout.meta or {}
-        body = pio.to_html(
-            figure, full_html=False, include_plotlyjs=script, include_mathjax=False, auto_play=False,
-            config={"displaylogo": False, "responsive": True}, post_script=LINK_CAMERAS if about.get("linked") else None,
+        whole = {key: fig_dict.get(key, []) for key in ("data", "layout", "frames")} | {"config": {"displaylogo": False, "responsive": True}}
+        number = next(self.numbers)
+        script = "" if number else '<script id="plotly" src="../plotly.min.js" async></script>'
+        body = Template(DRAW).substitute(
+            name=f"plot-{number}", height=figure.layout.height or 450, figure=to_json_plotly(whole), then=LINK_CAMERAS if about.get("linked") else "",
         )
         alt = html.escape(about.get("alt", ""), quote=True)
-        return {"text/html": f'<div role="img" aria-label="{alt}">{body}</div>'}
+        return {"text/html": f'{script}<div role="img" aria-label="{alt}">{body}</div>'}
 
 
 pio.renderers["book"] = BookRenderer()
