@@ -85,7 +85,8 @@ def rotating(path, points, colors, paths=None, size=(400, 300), radius=1.5):
             draw.ellipse((x - m, y - m, x + m, y + m), fill=color)
             draw.polygon(((u, v - m), (u + m, v + m), (u - m, v + m)), fill=color)
         frames.append(image.resize(size, Image.Resampling.LANCZOS))
-    palette = frames[0].quantize(COLORS, dither=Image.Dither.NONE)
+    views = [np.asarray(frame) for frame in frames[::FRAMES // 8]]
+    palette = Image.fromarray(np.concatenate(views)).quantize(COLORS, dither=Image.Dither.NONE)
     frames = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
     frames[0].save(path, save_all=True, append_images=frames[1:], duration=MILLISECONDS, loop=0, optimize=True)
     return path.stat().st_size
