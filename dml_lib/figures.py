@@ -145,7 +145,8 @@ def cloud(points, table, by="instrument"):
     ]
     alt = f"Three-dimensional cloud of {len(points)} sounds, colored by instrument or pitch"
     fig = finish(fig, alt, 620, scene=scene(), legend={"itemsizing": "constant", "font": {"size": 11}})
-    menu = {"buttons": buttons, "active": int(by == "pitch"), "x": 0.0, "xanchor": "left", "y": 1.08, "font": {"color": "#202020"}, "bgcolor": "#e8edf2"}
+    menu = {"buttons": buttons, "active": int(by == "pitch"), "x": 0.0, "xanchor": "left", "y": 1.08}
+    menu |= {"font": {"color": "#202020"}, "bgcolor": "#e8edf2"}
     return fig.update_layout(updatemenus=[menu], margin={"l": 0, "r": 0, "b": 0})
 
 
@@ -227,7 +228,8 @@ def side_by_side(spaces, table):
     columns = min(2, len(spaces))
     rows = -(-len(spaces) // columns)
     kinds = [[{"type": "scene"}] * columns] * rows
-    fig = make_subplots(rows, columns, specs=kinds, subplot_titles=[s.replace("_", " ") for s in spaces], horizontal_spacing=0.02, vertical_spacing=0.06)
+    titles = [scheme.replace("_", " ") for scheme in spaces]
+    fig = make_subplots(rows, columns, specs=kinds, subplot_titles=titles, horizontal_spacing=0.02, vertical_spacing=0.06)
     looks = {"color": table["instrument"].map(COLORS), "symbol": table["instrument"].map(MARKERS)}
     for place, points in enumerate(spaces.values()):
         x, y, z = np.round(points, 3).T

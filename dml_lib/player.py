@@ -96,9 +96,22 @@ def _data(table, points, keys, title, axes, columns, frame_s, parts, embed):
     }
 
 
+def _detail(i, keys, waves, trajectories, pictures, gain, folder):
+    """What the page shows of one sound when it is pressed; with its preview where `folder` is given."""
+    row = {} if waves[i] is None else {"w": _b64(waves[i], "u1")}
+    if trajectories is not None:
+        row["p"] = _b64(trajectories[i], "<f4")
+    if pictures is not None:
+        row["q"] = _b64(previews.thumbnail(pictures[i], gain), "u1")
+    if folder and keys[i]:
+        row["a"] = "data:audio/mpeg;base64," + base64.b64encode((folder / f"{keys[i]}.mp3").read_bytes()).decode()
+    return row
+
+
 def _write_page(out, data, details, embed):
     """`index.html` and its parts, or all of them inside it; the number of bytes read before the first sound."""
-    texts = {name: (PAGE / name).read_text("utf-8") for name in ("map.css", "scene.js", "map.js")} | {"data.js": f"const DATA = {script_text(data)};\n"}
+    texts = {name: (PAGE / name).read_text("utf-8") for name in ("map.css", "scene.js", "map.js")}
+    texts["data.js"] = f"const DATA = {script_text(data)};\n"
     scripts = ["data.js", "scene.js", "map.js"]
     if embed:
         texts["detail.js"] = "".join(details)
@@ -113,12 +126,15 @@ def _write_page(out, data, details, embed):
     page = Template((PAGE / "map.html").read_text("utf-8")).substitute(policy=policy, style=style, scripts="\n".join(tags))
     if embed and len(page) > MAX_EMBEDDED:
         raise ValueError(f"expected a page of at most {MAX_EMBEDDED / 1e6:.0f} MB, found {len(page) / 1e6:.1f} MB: use fewer sounds, or embed=False")
-    for old in (out / "detail").glob("[0-9]*.js"):
-        old.unlink()
     if not embed:
         (out / "detail").mkdir(exist_ok=True)
-        for part, text in enumerate(details):
-            (out / "detail" / f"{part:05d}.js").write_text(text)
+        written = set()
+        for part, text in enumerate(details):  # one at a time: together they may not fit into memory
+            written.add(f"{part:05d}.js")
+            (out / "detail" / f"{part:05d}.js").write_text(text, "utf-8")
+        for old in (out / "detail").glob("[0-9]*.js"):
+            if old.name not in written:
+                old.unlink()
         for name, text in texts.items():
             (out / name).write_text(text, "utf-8")
     temporary = out / "index.tmp"
@@ -179,19 +195,13 @@ def write_map(
     with tempfile.TemporaryDirectory() as elsewhere:
         folder = Path(elsewhere) if embed else out / "audio"
         keys, waves, size = previews.write(folder, table, audio, progress, say) if audio else ([""] * n, [None] * n, 0)
-        rows = []
-        for i, (key, wave) in enumerate(zip(keys, waves)):
-            row = {} if wave is None else {"w": _b64(wave, "u1")}
-            if trajectories is not None:
-                row["p"] = _b64(trajectories[i], "<f4")
-            if pictures is not None:
-                row["q"] = _b64(previews.thumbnail(pictures[i], gain), "u1")
-            if embed and key:
-                row["a"] = "data:audio/mpeg;base64," + base64.b64encode((folder / f"{key}.mp3").read_bytes()).decode()
-            rows.append(row)
-    parts = [rows[first:first + PART] for first in range(0, n, PART)] if any(rows) else []
-    details = [f"DETAIL({part}, {script_text(some)});\n" for part, some in enumerate(parts)]
-    page_bytes = _write_page(out, _data(table, points, keys, title, axes, columns, frame_s, len(parts), embed), details, embed)
+        about = keys, waves, trajectories, pictures, gain, folder if embed else None
+        parts = range(0, n, PART) if audio or trajectories is not None or pictures is not None else ()
+        details = (
+            f"DETAIL({first // PART}, {script_text([_detail(i, *about) for i in range(first, min(first + PART, n))])});\n" for first in parts
+        )
+        data = _data(table, points, keys, title, axes, columns, frame_s, len(parts), embed)
+        page_bytes = _write_page(out, data, details, embed)
     return {"sounds": n, "previews": sum(map(bool, keys)), "audio_bytes": size, "page_bytes": page_bytes}
 
 

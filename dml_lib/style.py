@@ -80,7 +80,8 @@ DRAW = """
   const graph = document.getElementById("$name");
   const draw = () => Plotly.newPlot(graph, $figure).then(() => { $then });
   const ready = () => window.Plotly ? draw() : document.getElementById("plotly").addEventListener("load", draw);
-  new IntersectionObserver((seen, watch) => { if (seen.some(e => e.isIntersecting)) { watch.disconnect(); ready(); } }, { rootMargin: "300px" }).observe(graph);
+  const look = (seen, watch) => { if (seen.some(e => e.isIntersecting)) { watch.disconnect(); ready(); } };
+  new IntersectionObserver(look, { rootMargin: "300px" }).observe(graph);
 })();
 </script>"""
 # A drag moves one scene; the others follow as fast as they can be drawn, and once more when it ends.

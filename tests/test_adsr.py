@@ -10,8 +10,8 @@ FRAME_S = 0.05
 
 def envelope(attack=4, decay=6, sustain=20, release=8, silence=5):
     """Level in dB: from -40 up to 0, down to -12, held, down to -50, silence."""
-    parts = np.linspace(-40, 0, attack + 1), np.linspace(0, -12, decay + 1)[1:], np.full(sustain, -12.0), np.linspace(-12, -50, release + 1)[1:], np.full(silence, -90.0)
-    return np.concatenate(parts)
+    rise, fall, end = np.linspace(-40, 0, attack + 1), np.linspace(0, -12, decay + 1)[1:], np.linspace(-12, -50, release + 1)[1:]
+    return np.concatenate([rise, fall, np.full(sustain, -12.0), end, np.full(silence, -90.0)])
 
 
 def test_known_phases_are_found():

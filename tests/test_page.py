@@ -81,7 +81,8 @@ def in_sight(page, n):
 
 
 def wait(page, condition):
-    page.evaluate(f"() => new Promise(done => {{ const f = () => {{ const s = soundMap.state(); ({condition}) ? done() : setTimeout(f, 5); }}; f(); }})")
+    check = f"const s = soundMap.state(); ({condition}) ? done() : setTimeout(look, 5)"
+    page.evaluate(f"() => new Promise(done => {{ const look = () => {{ {check}; }}; look(); }})")
 
 
 def colors(element):
@@ -250,7 +251,7 @@ def test_what_is_circled_is_what_is_saved(page, which, request):
     assert lines[0] == "#EXTM3U" and len(lines) == 2 + 2 * len(within)
     assert all(line.startswith("#EXTINF:2,") for line in lines[1:-1:2])
     for i, line in zip(within, lines[2::2]):
-        assert line == table["file"][i] or re.search(r"[\r\n]", table["file"][i]) and re.fullmatch(r"audio/\w{16}\.mp3", line)
+        assert line == table["file"][i] or re.search(r"[\r\n]", table["file"][i]) and re.fullmatch(rf"{out.as_uri()}/audio/\w{{16}}\.mp3", line)
     inside(page, out)
 
 
@@ -266,7 +267,8 @@ def test_a_path_is_played_as_the_nearest_sounds_along_it(page, plain):
     near = np.linalg.norm(line[:, None] - z[None], axis=2).argmin(1)
     assert sounds == near[np.flatnonzero(np.r_[True, near[1:] != near[:-1]])].tolist() and sounds[0] == 3 and sounds[-1] == 9
     page.locator("#pace").fill("0.3")
-    page.evaluate("() => { window.heardOnPath = []; setInterval(() => { const p = soundMap.state().playing; if (heardOnPath.at(-1) !== p) heardOnPath.push(p); }, 5); }")
+    note = "const p = soundMap.state().playing; if (heardOnPath.at(-1) !== p) heardOnPath.push(p)"
+    page.evaluate(f"() => {{ window.heardOnPath = []; setInterval(() => {{ {note}; }}, 5); }}")
     page.click("#walk")
     page.evaluate("() => new Promise(done => { const f = () => soundMap.state().walking ? setTimeout(f, 20) : done(); f(); })")
     assert [i for i in page.evaluate("() => heardOnPath") if i in sounds][-len(sounds):] == sounds
@@ -345,7 +347,9 @@ def test_every_control_is_reached_by_tab_and_shows_its_focus(page, plain):
 
 def test_without_webgl_the_cloud_is_drawn_all_the_same(browser, plain):
     context = browser.new_context(offline=True)
-    context.add_init_script("const own = HTMLCanvasElement.prototype.getContext; HTMLCanvasElement.prototype.getContext = function (kind, ...more) { return kind === 'webgl' ? null : own.call(this, kind, ...more); };")
+    without = "return kind === 'webgl' ? null : own.call(this, kind, ...more)"
+    proto = "HTMLCanvasElement.prototype"
+    context.add_init_script(f"const own = {proto}.getContext; {proto}.getContext = function (kind, ...more) {{ {without}; }};")
     page = context.new_page()
     page.errors, page.requests = [], []
     open_map(page, plain[0])

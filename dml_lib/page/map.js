@@ -2,16 +2,27 @@
 "use strict";
 
 const get = id => document.getElementById(id);
-const make = (tag, text = "", parent = null) => { const e = document.createElement(tag); e.textContent = text; if (parent) parent.append(e); return e; };
-const bytes = s => { const b = atob(s), out = new Uint8Array(b.length); for (let i = 0; i < b.length; i++) out[i] = b.charCodeAt(i); return out; };
+function make(tag, text = "", parent = null) {
+  const element = document.createElement(tag);
+  element.textContent = text;
+  if (parent) parent.append(element);
+  return element;
+}
+function bytes(base64) {
+  const text = atob(base64), out = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) out[i] = text.charCodeAt(i);
+  return out;
+}
 const floats = s => new Float32Array(bytes(s).buffer);
 const rgbOf = hex => [1, 3, 5].map(i => parseInt(hex.slice(i, i + 2), 16));
 const GRAY = [136, 136, 136], NEAREST = 10, MAX_STEPS = 48;
 // Control and direction marks must not rearrange what stands beside them: they are shown by name.
-const readable = s => s.replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, c => "\u27e8" + c.charCodeAt(0).toString(16) + "\u27e9");
+const MARKS = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+const readable = s => s.replace(MARKS, c => "\u27e8" + c.charCodeAt(0).toString(16) + "\u27e9");
 const noteName = v => "C C# D D# E F F# G G# A A# B".split(" ")[((v % 12) + 12) % 12] + (Math.floor(v / 12) - 1);
 
-const columns = DATA.columns.map(c => ({ ...c, chosen: new Set(), data: c.kind === "number" ? floats(c.data) : new Uint16Array(bytes(c.data).buffer) }));
+const unpacked = c => c.kind === "number" ? floats(c.data) : new Uint16Array(bytes(c.data).buffer);
+const columns = DATA.columns.map(c => ({ ...c, chosen: new Set(), data: unpacked(c) }));
 const columnOf = key => columns.find(c => c.key === key);
 const n = DATA.names.length, raw = floats(DATA.points);
 const scene = new Scene(get("cloud"), raw), ink = get("ink").getContext("2d");
@@ -22,7 +33,8 @@ const name = i => readable(DATA.names[i]);
 function value(column, i) {
   const v = column.data[i];
   if (column.kind === "category") return readable(column.values[v]);
-  return Number.isNaN(v) ? "" : column.notes ? `${noteName(Math.round(v))} (${+v.toFixed(1)})` : String(+v.toPrecision(4)) + (column.unit ? " " + column.unit : "");
+  if (Number.isNaN(v)) return "";
+  return column.notes ? `${noteName(Math.round(v))} (${+v.toFixed(1)})` : `${+v.toPrecision(4)} ${column.unit}`.trim();
 }
 
 // ---- details of a sound: its trajectory, waveform and picture come in files of some sounds each, when they are wanted
@@ -183,7 +195,8 @@ function paint() { if (!wanted) { wanted = true; requestAnimationFrame(frame); }
 function frame(now) {
   wanted = false;
   // While it is turned, a cloud too large for this machine shows a fair sample of itself, and all of itself when it rests.
-  if (busy && last && now - last < 1000) scene.shown = Math.min(n, now - last > 50 ? Math.max(10000, Math.round(scene.shown * 0.7)) : Math.round(scene.shown * 1.05));
+  const late = now - last;
+  if (busy && last && late < 1000) scene.shown = Math.min(n, Math.round(late > 50 ? Math.max(10000, scene.shown * 0.7) : scene.shown * 1.05));
   last = now;
   scene.draw();
   overlay();
@@ -207,8 +220,11 @@ function line(points, color, width, dash = []) {
 }
 function polygon(p, sides, r, color, edge, turn = -Math.PI / 2) {
   ink.beginPath();
-  if (sides) for (let k = 0; k < sides; k++) ink.lineTo(p[0] + r * Math.cos(turn + 2 * Math.PI * k / sides), p[1] + r * Math.sin(turn + 2 * Math.PI * k / sides));
-  else ink.arc(p[0], p[1], r, 0, 2 * Math.PI);
+  for (let k = 0; k < sides; k++) {
+    const angle = turn + 2 * Math.PI * k / sides;
+    ink.lineTo(p[0] + r * Math.cos(angle), p[1] + r * Math.sin(angle));
+  }
+  if (!sides) ink.arc(p[0], p[1], r, 0, 2 * Math.PI);
   ink.closePath();
   ink.fillStyle = color; ink.fill(); ink.lineWidth = 1.5; ink.strokeStyle = edge; ink.stroke();
 }
@@ -250,7 +266,7 @@ function trajectory(path, at, accent, ground, text) {
   const frames = path.length / 3, step = t => Array.from(path.subarray(3 * t, 3 * t + 3)), points = [];
   for (let t = 0; t < frames; t++) points.push(at(step(t)));
   line(points, ground, 6); line(points, accent, 3);
-  const middle = [0, 1, 2].map(a => { const s = []; for (let t = 0; t < frames; t++) s.push(path[3 * t + a]); s.sort((x, y) => x - y); return s[frames >> 1]; });
+  const middle = [0, 1, 2].map(a => path.filter((_, k) => k % 3 === a).sort()[frames >> 1]);   // an array of floats sorts by value
   polygon(points[0], 0, 6, accent, ground); polygon(at(middle), 5, 8, accent, ground); polygon(points[frames - 1], 3, 8, accent, ground);
   const now = Math.min(frames - 1, audio.currentTime / DATA.frame_s), t = Math.floor(now), f = now - t, next = points[Math.min(frames - 1, t + 1)];
   scene.marker = [points[t][0] + f * (next[0] - points[t][0]), points[t][1] + f * (next[1] - points[t][1])];
@@ -259,7 +275,8 @@ function trajectory(path, at, accent, ground, text) {
 
 // ---- search, filters and colors: what does not match turns gray and stays
 function haystack(i) {
-  if (!searchable) searchable = DATA.names.map((s, k) => (s + " " + columns.map(c => c.kind === "category" ? c.values[c.data[k]] : c.notes ? value(c, k) : "").join(" ")).toLowerCase());
+  const words = (c, k) => c.kind === "category" ? c.values[c.data[k]] : c.notes ? value(c, k) : "";
+  if (!searchable) searchable = DATA.names.map((s, k) => [s, ...columns.map(c => words(c, k))].join(" ").toLowerCase());
   return searchable[i];
 }
 function filter() {
@@ -267,7 +284,7 @@ function filter() {
   const without = words.filter(w => w[0] === "-").map(w => w.slice(1)), wanted = words.filter(w => w[0] !== "-");
   let count = 0;
   for (let i = 0; i < n; i++) {
-    let ok = columns.every(c => c.kind === "number" ? !c.range || (c.data[i] >= c.range[0] && c.data[i] <= c.range[1]) : !c.chosen.size || c.chosen.has(c.data[i]));
+    let ok = columns.every(c => (!c.range || (c.data[i] >= c.range[0] && c.data[i] <= c.range[1])) && (!c.chosen.size || c.chosen.has(c.data[i])));
     if (ok && words.length) { const text = haystack(i); ok = wanted.every(w => text.includes(w)) && !without.some(w => text.includes(w)); }
     matches[i] = ok; count += ok;
   }
@@ -286,7 +303,8 @@ function controls() {
   const count = selected.reduce((a, b) => a + b, 0);
   get("selected").textContent = count ? `${count.toLocaleString("en")} selected` : "None selected: what is saved are all that match.";
   get("clear").disabled = !count;
-  get("steps").textContent = route.length ? `${route.length} points, ${stations().length} sounds` : "Choose “Draw a path”, then press points or draw a line.";
+  const hint = "Choose “Draw a path”, then press points or draw a line.";
+  get("steps").textContent = route.length ? `${route.length} points, ${stations().length} sounds` : hint;
   get("via").disabled = get("add").disabled = current < 0;
   get("walk").disabled = get("keep").disabled = get("forget").disabled = !route.length;
   paint();
@@ -363,13 +381,15 @@ function chosenSounds() {
 const cell = v => typeof v === "number" ? (Number.isNaN(v) ? "" : String(v)) : '"' + (/^[=+\-@\t\r]/.test(v) ? "'" + v : v).replace(/"/g, '""') + '"';
 function csv(rows) {
   const head = ["name", "file", ...columns.map(c => c.title), "x", "y", "z"];
-  const body = rows.map(i => [DATA.names[i], file(i), ...columns.map(c => c.kind === "number" ? c.data[i] : c.values[c.data[i]]), ...raw.subarray(3 * i, 3 * i + 3)]);
+  const labels = i => columns.map(c => c.kind === "number" ? c.data[i] : c.values[c.data[i]]);
+  const body = rows.map(i => [DATA.names[i], file(i), ...labels(i), ...raw.subarray(3 * i, 3 * i + 3)]);
   return [head, ...body].map(r => r.map(cell).join(",")).join("\r\n") + "\r\n";
 }
-const file = i => DATA.files[i] || (audible(i) ? `audio/${DATA.audio[i]}.mp3` : "");
-// A line break would begin an entry of its own: a file that has one is listed by its preview, or not at all.
+const file = i => DATA.files[i] || (audible(i) && !DATA.embedded ? `audio/${DATA.audio[i]}.mp3` : "");
+// A line break would begin an entry of its own: a sound whose file has one is listed by its preview, as is one without a file.
 function m3u(rows) {
-  const whole = i => /[\r\n]/.test(file(i)) ? (audible(i) ? `audio/${DATA.audio[i]}.mp3` : "") : file(i).replace(/^#/, "./#");
+  const preview = i => audible(i) && !DATA.embedded ? new URL(`audio/${DATA.audio[i]}.mp3`, location.href).href : "";
+  const whole = i => !DATA.files[i] || /[\r\n]/.test(DATA.files[i]) ? preview(i) : DATA.files[i].replace(/^#/, "./#");
   const seconds = columnOf("seconds");
   return "#EXTM3U\n" + rows.filter(whole).map(i => `#EXTINF:${seconds ? Math.round(seconds.data[i]) || -1 : -1},${name(i)}\n${whole(i)}\n`).join("");
 }
@@ -473,7 +493,8 @@ function tip(i) {
   if (i >= 0) {
     get("tip").firstElementChild.textContent = name(i);
     const [x, y] = scene.project(...place(i)), right = x > scene.width / 2;
-    Object.assign(get("tip").style, { left: right ? "" : `${x + 12}px`, right: right ? `${scene.width - x + 12}px` : "", top: `${Math.max(2, y - 30)}px` });
+    const across = right ? { left: "", right: `${scene.width - x + 12}px` } : { left: `${x + 12}px`, right: "" };
+    Object.assign(get("tip").style, across, { top: `${Math.max(2, y - 30)}px` });
   }
   paint();
 }
@@ -538,8 +559,9 @@ on("theme", () => theme(document.documentElement.dataset.theme !== "dark"));
 on("query", filter, "input");
 on("search", e => e.preventDefault(), "submit");
 on("play", () => decks.some(d => !d.paused && !d.ended) ? silence() : play(playing));
-on("seek", () => { if (audio.duration) { audio.currentTime = get("seek").value * audio.duration; paint(); } }, "input");
-for (const id of ["wave", "picture"]) on(id, e => { if (audio.duration) { audio.currentTime = e.offsetX / get(id).clientWidth * audio.duration; paint(); } });
+on("seek", () => seek(+get("seek").value), "input");
+const seek = share => { if (audio.duration) { audio.currentTime = share * audio.duration; paint(); } };
+for (const id of ["wave", "picture"]) on(id, e => seek(e.offsetX / get(id).clientWidth));
 on("color", recolor, "change");
 on("all", () => { get("query").value = ""; columns.forEach(c => { c.chosen.clear(); c.range = null; }); legend(shading); filter(); });
 on("add", () => { [current, ...nearestTo(current)].forEach(i => { selected[i] = 1; }); restate(); });
@@ -562,5 +584,13 @@ scene.resize();
 theme(matchMedia("(prefers-color-scheme: dark)").matches);
 filter();
 recolor();
+// The first sound must not wait for the machinery of sound to start: a muted one wakes it, where that is allowed.
+const first = DATA.audio.findIndex(Boolean);
+if (first >= 0 && !DATA.embedded) {
+  const waker = new Audio(source(first));
+  waker.muted = true;
+  waker.play().then(() => waker.pause()).catch(() => {});
+}
 // For scripts beside the page, and for its tests.
-const soundMap = { scene, place, press, stations, nearestTo, file, state: () => ({ current, playing, over, matches, selected, route, time: audio.currentTime, src: audio.src, walking }) };
+const state = () => ({ current, playing, over, matches, selected, route, walking, time: audio.currentTime, src: audio.src });
+const soundMap = { scene, place, press, stations, nearestTo, file, state };

@@ -107,7 +107,7 @@ class Scene {
   }
 
   camera() {
-    const unit = 0.42 * Math.min(this.width, 1.25 * this.height) * this.zoom * (this.flat < 0 ? 1 : 1.2);
+    const unit = this.zoom * (this.flat < 0 ? 0.42 * Math.min(this.width, 1.25 * this.height) : 0.46 * Math.min(this.width, this.height));
     return { m: this.turn(), unit, k: this.flat < 0 ? 0.22 : 0, c: this.center, cx: this.width / 2 + this.pan[0], cy: this.height / 2 + this.pan[1] };
   }
 
