@@ -200,16 +200,14 @@ function frame(now) {
   last = now;
   scene.draw();
   overlay();
+  clearTimeout(resting);
+  if (busy) resting = setTimeout(rest, 250);   // counted from the frame: a slow one is no rest
   paintWave(); paintThumbnail();
   if (!document.activeElement || document.activeElement !== get("seek")) get("seek").value = progress();
 }
 let resting = 0;
-function moved() {
-  busy = true;
-  clearTimeout(resting);
-  resting = setTimeout(() => { busy = false; last = 0; scene.shown = n; paint(); }, 160);
-  paint();
-}
+function moved() { busy = true; paint(); }
+function rest() { busy = false; last = 0; scene.shown = n; paint(); }
 function loop() { paint(); if (decks.some(d => !d.paused && !d.ended)) requestAnimationFrame(loop); }
 
 function line(points, color, width, dash = []) {

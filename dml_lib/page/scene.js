@@ -23,12 +23,12 @@ void main() {
   vec2 q = abs(2.0 * gl_PointCoord - 1.0);
   float edge = shape < 0.5 ? 1.0 - length(q) : shape < 1.5 ? (1.0 - q.x - q.y) * 0.8
     : shape < 2.5 ? 0.82 - max(q.x, q.y) : max(min(0.95 - q.x, 0.4 - q.y), min(0.4 - q.x, 0.95 - q.y));
-  float soft = 2.0 / pixels, alpha = smoothstep(0.0, soft, edge);
+  float soft = min(2.0 / pixels, 0.5), alpha = smoothstep(0.0, soft, edge);
   if (alpha < 0.2) discard;
   vec3 base = state < 0.5 ? faded : tint;
   vec3 line = state > 1.5 ? rim : mix(base, rim, 0.55);
-  float width = state < 0.5 ? 0.0 : state > 1.5 ? 0.32 : min(0.2, 1.6 / pixels);
-  vec3 c = mix(line, base, smoothstep(width, width + soft, edge));
+  float width = state < 0.5 ? 0.0 : state > 1.5 ? 0.32 : pixels < 6.0 ? 0.0 : min(0.2, 1.6 / pixels);   // small ones are all color
+  vec3 c = width > 0.0 ? mix(line, base, smoothstep(width, width + soft, edge)) : base;
   gl_FragColor = vec4(mix(c, ground, state < 0.5 ? 0.0 : depth), alpha * (state < 0.5 ? 0.55 : 1.0));
 }`;
 const UNIFORMS = "turn center zoom shift perspective size pixels fog ground rim faded".split(" ");
@@ -135,7 +135,7 @@ class Scene {
   // Pixels: smaller where there are many or the stage is small.
   pointSize() {
     const crowd = Math.pow(Math.max(this.n, 60) / 100, -0.22), room = Math.min(1, 0.4 + Math.min(this.width, this.height) / 1000);
-    return Math.max(2.5, 15 * crowd * room) * Math.pow(this.zoom, 0.4);
+    return Math.max(3, 15 * crowd * room) * Math.pow(this.zoom, 0.4);
   }
 
   // The matching point nearest to a place on the screen; of those under the pointer, the one in front.
