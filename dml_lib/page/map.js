@@ -131,6 +131,7 @@ function show(i) {
   get("now").textContent = name(i);
   const facts = columns.filter(c => value(c, i)).map(c => `${c.title}: ${value(c, i)}`).concat(audible(i) ? [] : ["no preview"]);
   get("about").replaceChildren(...facts.flatMap((fact, k) => k ? [" · ", make("bdi", fact)] : [make("bdi", fact)]));
+  paintPicture();   // the one before must not stay while its details load
   detail(i).then(() => { if (playing === i) { paintPicture(); paint(); } });
   update();
 }
