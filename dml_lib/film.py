@@ -11,7 +11,7 @@ from .style import SCENE
 
 FRAMES, MILLISECONDS = 72, 80  # steps of 5 degrees
 ELEVATION = 0.45  # radians
-COLORS, FINE = 64, 2  # of the palette; times the size that edges are drawn at
+COLORS, FINE = 32, 2  # of the palette; times the size that edges are drawn at
 
 
 def grays(values):
@@ -64,7 +64,7 @@ def rotating(path, points, colors, paths=None, size=(400, 300), radius=1.5):
     if not len(points) or points.shape != (len(colors), 3):
         raise ValueError(f"expected points (n, 3) and n colors, found {points.shape} and {len(colors)}")
     low, high = np.quantile(points, [0.005, 0.995], axis=0)
-    middle, half = (low + high) / 2, max(float((high - low).max() / 2), 1e-9) * 1.25
+    middle, half = (low + high) / 2, max(float((high - low).max() / 2), 1e-9)
     large = tuple(FINE * v for v in size)
     ground, rgb = np.array(ImageColor.getrgb(SCENE)), np.array([ImageColor.getrgb(c) for c in colors])
     frames = []
@@ -86,7 +86,10 @@ def rotating(path, points, colors, paths=None, size=(400, 300), radius=1.5):
             draw.polygon(((u, v - m), (u + m, v + m), (u - m, v + m)), fill=color)
         frames.append(image.resize(size, Image.Resampling.LANCZOS))
     views = [np.asarray(frame) for frame in frames[::FRAMES // 8]]
-    palette = Image.fromarray(np.concatenate(views)).quantize(COLORS, dither=Image.Dither.NONE)
+    lines = [v for color in paths or {} for v in ImageColor.getrgb(color)]  # too few pixels to get a place of their own
+    cloud = Image.fromarray(np.concatenate(views)).quantize(COLORS - len(lines) // 3, dither=Image.Dither.NONE)
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(cloud.getpalette() + lines)
     frames = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
     frames[0].save(path, save_all=True, append_images=frames[1:], duration=MILLISECONDS, loop=0, optimize=True)
     return path.stat().st_size

@@ -17,6 +17,20 @@ def silence(model):
         return model.sequence(torch.zeros(model.n_in, model.n_bins)).numpy()[0]
 
 
+def played(table, instrument, note_number):
+    """Row of the longest sound of an instrument at exactly a note.
+
+    Raises
+    ------
+    ValueError
+        The table has none.
+    """
+    rows = table[(table["instrument"] == instrument) & (table["note_number"] == note_number)]
+    if not len(rows):
+        raise ValueError(f"expected a {instrument} at note {note_number}, found none: choose another note or more sounds")
+    return int(rows["seconds"].idxmax())
+
+
 def intervals(points, rows):
     """Steps from each of some sounds to the next.
 

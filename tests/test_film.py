@@ -44,6 +44,14 @@ def test_a_point_turns_in_front_of_the_axis(tmp_path):
     assert np.ptp(np.array(green)[:, 1]) < 3 and np.mean(green, axis=0)[0] < 150  # up is up
 
 
+def test_each_line_keeps_its_color(tmp_path):
+    lines = {color: np.random.default_rng(k).normal(size=(4, 3)) for k, color in enumerate(("#e01010", "#e000e0", "#1f4fff", "#0a8f2a"))}
+    film.rotating(tmp_path / "film.gif", POINTS, film.grays(np.arange(200)), lines)
+    first = next(views(tmp_path / "film.gif"))
+    for color in lines:
+        assert (first == [int(color[i:i + 2], 16) for i in (1, 3, 5)]).all(axis=2).sum() > 20
+
+
 def test_grays_run_from_black_to_white():
     assert film.grays([40, 50, 60]) == ["#000000", "#808080", "#ffffff"] and film.grays([5, 5]) == ["#000000"] * 2
 

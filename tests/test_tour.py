@@ -8,6 +8,13 @@ import torch
 from dml_lib import tour
 
 
+def test_played_is_the_note_that_was_asked_for():
+    table = pd.DataFrame({"instrument": ["tuba", "oboe", "tuba", "tuba"], "note_number": [60, 60, 60, 62], "seconds": [1.0, 9.0, 2.0, 5.0]})
+    assert tour.played(table, "tuba", 60) == 2
+    with pytest.raises(ValueError, match="a tuba at note 61, found none"):
+        tour.played(table, "tuba", 61)
+
+
 def test_intervals_are_in_steps_between_neighbors():
     points = np.c_[np.arange(10) * 2.0, np.zeros((10, 2))]  # one step is 2
     assert np.allclose(tour.intervals(points, [0, 3, 9]), [3, 6])
