@@ -123,7 +123,7 @@ def _write_page(out, data, details, embed):
         style, tags = '<link rel="stylesheet" href="map.css">', [f'<script src="{name}"></script>' for name in scripts]
         allowed = {"style": "'self' file:", "script": "'self' file:"}
     policy = "default-src 'none'; media-src 'self' file: data:; style-src {style}; script-src {script}".format(**allowed)
-    page = Template((PAGE / "map.html").read_text("utf-8")).substitute(policy=policy, style=style, scripts="\n".join(tags))
+    page = Template((PAGE / "map.tmpl").read_text("utf-8")).substitute(policy=policy, style=style, scripts="\n".join(tags))
     if embed and len(page) > MAX_EMBEDDED:
         raise ValueError(f"expected a page of at most {MAX_EMBEDDED / 1e6:.0f} MB, found {len(page) / 1e6:.1f} MB: use fewer sounds, or embed=False")
     if not embed:
@@ -222,6 +222,6 @@ def show(folder, height=820):
     folder = Path(folder).resolve()
     if os.environ.get("DML_BOOK"):
         src = html.escape(f"../{folder.name}/index.html", quote=True)
-        return HTML(Template((PAGE / "frame.html").read_text("utf-8")).substitute(src=src, height=height))
+        return HTML(Template((PAGE / "frame.tmpl").read_text("utf-8")).substitute(src=src, height=height))
     index = folder / "index.html"
     return HTML(f'<p>The map: <a href="{html.escape(index.as_uri(), quote=True)}">{html.escape(str(index))}</a>, to be opened in a browser.</p>')
