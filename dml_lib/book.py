@@ -150,8 +150,10 @@ def build(profile, seed=0, run_dir="", output=paths.ROOT, say=print):
         execute(chapter, copy, chapters, {"profile": profile, "seed": seed, "run_dir": run_dir} | extra)
         say(f"chapter {copy}: {time.monotonic() - since:.0f} s")
     for name in STATIC:
-        copy = shutil.copytree if (paths.ROOT / name).is_dir() else shutil.copy
-        copy(paths.ROOT / name, run.book / name)
+        if (paths.ROOT / name).is_dir():
+            shutil.copytree(paths.ROOT / name, run.book / name, dirs_exist_ok=True)  # chapters have left files in assets
+        else:
+            shutil.copy(paths.ROOT / name, run.book / name)
     for page in paths.CHAPTERS.glob("*.md"):
         shutil.copy(page, chapters)
     vendor(run.book / "assets")

@@ -8,10 +8,10 @@ from plotly.subplots import make_subplots
 from . import loss as losses
 from .retrieval import LEVELS
 from .sounds.instruments import INSTRUMENTS
-from .style import HUES, finish
+from .style import HUES, TEXT, finish
 
 LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")  # Okabe and Ito's, told apart by the color-blind
-
+DASHES, SHAPES = ("solid", "dash", "dot", "dashdot"), ("circle", "diamond", "square", "cross")
 
 
 def coverage(table):
@@ -113,7 +113,7 @@ def recall_precision(curves):
         See `retrieval.recall_precision`.
     """
     fig = go.Figure()
-    for (name, curve), color, dash in zip(curves.items(), LINES, ("solid", "dash", "dot", "dashdot") * 2):
+    for (name, curve), color, dash in zip(curves.items(), LINES, DASHES * 2):
         fig.add_scatter(
             x=LEVELS, y=curve, name=name, mode="lines+markers", line={"color": color, "dash": dash},
             hovertemplate="recall %{x:.1f}, precision %{y:.2f}<extra>" + name + "</extra>",
@@ -121,3 +121,56 @@ def recall_precision(curves):
     fig.update_xaxes(title="recall", range=[-0.02, 1.02])
     fig.update_yaxes(title="precision", range=[0, 1.02])
     return finish(fig, f"Precision against recall for {', '.join(curves)}", 380)
+
+
+def recalls(tables, title):
+    """Recall of each instrument as bars with intervals, one color a split, always in the same order.
+
+    Parameters
+    ----------
+    tables : dict of str to pandas.DataFrame
+        By split, see `evaluate.per_class_by_split`; what a split does not test has no bar.
+    title : str
+    """
+    fig, found = go.Figure(), {split: table.dropna(subset="recall") for split, table in tables.items()}
+    names = [slug for slug in INSTRUMENTS if any(slug in table.index for table in found.values())]
+    for (split, table), color in zip(found.items(), LINES):
+        above, below = table["hi"] - table["recall"], table["recall"] - table["lo"]
+        fig.add_bar(
+            x=table["recall"], y=table.index, name=split, orientation="h", customdata=table["sounds"],
+            marker={"color": color, "opacity": 0.6},  # the interval shows on it
+            error_x={"array": above, "arrayminus": below, "thickness": 1.5, "width": 3, "color": TEXT},
+            hovertemplate="%{y}: %{x:.2f} of %{customdata} sounds<extra>" + split + "</extra>",
+        )
+    fig.update_yaxes(categoryorder="array", categoryarray=names, autorange="reversed", type="category")
+    fig.update_xaxes(title="recall", range=[0, 1.02])
+    alt = f"{title}: share of the sounds of each of {len(names)} instruments that is found, splits {', '.join(found)}"
+    legend = {"orientation": "h", "y": 1.03, "traceorder": "normal"}
+    return finish(fig, alt, 140 + 9 * len(names) * (1 + len(found)), title, barmode="group", legend=legend)
+
+
+def accuracy_by_note(tables, title):
+    """Accuracy by note number as lines within their intervals, above the number of sounds; one color a split.
+
+    Parameters
+    ----------
+    tables : dict of str to pandas.DataFrame
+        By split, see `evaluate.per_class_by_split`: the share of a note's sounds that is found is the accuracy on that note.
+    title : str
+    """
+    fig = make_subplots(2, 1, shared_xaxes=True, row_heights=[0.7, 0.3], vertical_spacing=0.06)
+    for (split, table), color, dash, shape in zip(tables.items(), LINES, DASHES, SHAPES):
+        table = table.dropna(subset="recall")
+        x, style = table.index.astype(float), {"legendgroup": split, "hoverinfo": "skip", "showlegend": False}
+        both_ways, bounds = np.concatenate([x, x[::-1]]), np.concatenate([table["hi"], table["lo"][::-1]])
+        fig.add_scatter(x=both_ways, y=bounds, fill="toself", fillcolor=color, opacity=0.2, mode="none", row=1, col=1, **style)
+        fig.add_scatter(
+            x=x, y=table["recall"], name=split, legendgroup=split, mode="lines+markers", line={"color": color, "dash": dash},
+            marker={"symbol": shape}, row=1, col=1, hovertemplate="note %{x}: %{y:.2f}<extra>" + split + "</extra>",
+        )
+        fig.add_scatter(x=x, y=table["sounds"], line={"color": color, "dash": dash}, mode="lines", row=2, col=1, **style)
+    fig.update_yaxes(title="accuracy", range=[0, 1.02], row=1)
+    fig.update_yaxes(title="sounds", rangemode="tozero", row=2)
+    fig.update_xaxes(title="MIDI note number", row=2)
+    alt = f"{title}: accuracy by note number and how many test sounds each note has, splits {', '.join(tables)}"
+    return finish(fig, alt, 480, title, legend={"orientation": "h", "y": 1.06})

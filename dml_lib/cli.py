@@ -13,7 +13,7 @@ Examples:
   python -m dml_lib book --profile fast    run all chapters, build _build/html
   python -m dml_lib sources                which sounds are here, and how to get the others
   python -m dml_lib fetch fluidr3          get one of them without touching the system
-  python -m dml_lib report --profile fast  the accuracies of that run
+  python -m dml_lib report --profile fast  the report card of that run, also as CSV and LaTeX
 """
 
 
@@ -56,12 +56,13 @@ def fetch(name):
 
 @commands.command()
 @click.option("--profile", default="standard", show_default=True, help="Whose results to print.")
+@click.option("--run-dir", default="", help="Working folder of the run; _run/<profile> if not given.")
 @click.option("--full", is_flag=True, help="Run the recorded experiments instead, or what is left of them; hours.")
 @click.option("--only", default=None, metavar="NAME", help="One experiment.")
 @click.option("--seeds", type=click.IntRange(min=1), help="How many; by default those of the experiment.")
-def report(profile, full, only, seeds):
-    """Print the report card of a run; with --full, make the figures in results/."""
-    from . import config, evaluate, experiments, paths, results
+def report(profile, run_dir, full, only, seeds):
+    """Print the report card of a run, write it as CSV and LaTeX beside its results; with --full, make the figures in results/."""
+    from . import card, config, experiments, paths, results
 
     if only and not full:
         raise click.UsageError("--only names a recorded experiment: add --full")
@@ -75,10 +76,11 @@ def report(profile, full, only, seeds):
             click.echo(f"results/{name}.json: {len(values)} values")
         return
     config.check_name("profile", profile, config.PRESETS)
-    values = results.load(paths.Run(profile).result("evaluate"))["values"]
-    for level in ("", ".frame", ".audible"):
-        click.echo(f"kNN accuracy{f' at frame level ({level[1:]})' if level else ' of sounds'}")
-        click.echo(evaluate.summary(values, config.SCHEMES, suffix=level).round(3).to_string(na_rep="not run") + "\n")
+    path = paths.Run(profile, run_dir).result("evaluate")
+    content = results.load(path)
+    click.echo(card.text(content) + "\n")
+    for written in card.write(content, path.parent):
+        click.echo(f"written: {written}")
 
 
 @commands.command()

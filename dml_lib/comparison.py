@@ -24,7 +24,8 @@ from .dataset import build
 from .sounds import sources
 from .store import digest
 
-FULL = experiments.FULL.with_(ours_iterations=400, validations=3)  # the common budget of all networks
+FULL = experiments.FULL.with_(ours_iterations=400, validations=3, eval_frames=5_000)  # the common budget of all networks
+RECORDED = paths.RECORDED / "baselines.json"
 SOUNDS = 2_000
 SIZES = (250, 500, 1_000, 2_000)  # numbers of sounds at which cost is measured
 COSTLY = tuple(name for name, method in METHODS.items() if method.new != "function")
@@ -132,6 +133,15 @@ def methods():
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
+def rows():
+    """The recorded values of all methods, costs apart: what stands beside those of a run in its `evaluate.json`."""
+    kept = {name + end for name in METHODS for end in ("", "_native")}
+    return {
+        name: value for name, value in results.recorded("baselines").items()
+        if name.split(".")[0] in kept and not name.split(".")[1].isdigit() and name != "ours.place_s"
+    }
+
+
 def recorded(metric="knn", native=False):
     """The recorded comparison as text, one row a method, one column a label and split: mean (smallest, largest of the seeds).
 
@@ -167,7 +177,7 @@ def recorded_costs():
 
 def facts():
     """Numbers about the recorded comparison that its chapter cites, by name."""
-    content, total = results.load(paths.RECORDED / "baselines.json"), results.published()["paper.sounds.total"]
+    content, total = results.load(RECORDED), results.published()["paper.sounds.total"]
     values, made, n = content["values"], content["config"], max(SIZES)
     return {
         "compared.seeds": len(content["series"]["ours.knn.instrument.random"]), "compared.iterations": made["ours_iterations"],

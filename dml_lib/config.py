@@ -84,6 +84,7 @@ class Config:
     ours_iterations: int = 5_000
     ours_windows: int = 96
     ours_group: int = 2  # windows of one neighborhood in a batch, more where there are few neighborhoods
+    ours_rivals: int = 7  # neighborhoods that each of a batch brings with it because they lie next to it; 0 draws all by chance
     ours_pool: int = 2  # of neighboring bins, after the first two convolutions; 1 in the paper's network
     ours_deep: bool = True  # one dense layer more than the paper's network
     ours_learning_rate: float = 1e-3

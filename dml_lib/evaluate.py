@@ -9,6 +9,7 @@ import itertools
 
 import numpy as np
 import pandas as pd
+from scipy.stats import binomtest
 
 from .config import check_name
 from .nearest import confusion, knn_accuracy
@@ -156,7 +157,7 @@ def report(embeddings, dataset, max_frames=20_000, seed=0, labels=tuple(COLUMNS)
     return values
 
 
-def summary(values, spaces, metric="knn", suffix=""):
+def summary(values, spaces, metric="knn", suffix="", labels=tuple(COLUMNS)):
     """One row a space, one column a label and split; NaN where a split was not run. See `with_intervals`.
 
     Parameters
@@ -167,28 +168,59 @@ def summary(values, spaces, metric="knn", suffix=""):
     metric : str
     suffix : str
         "", ".frame" or ".audible".
+    labels : sequence of str
     """
-    columns = [(label, split) for label in COLUMNS for split in SPLITS]
+    columns = [(label, split) for label in labels for split in SPLITS]
     rows = [[values.get(f"{space}.{metric}.{label}.{split}{suffix}", np.nan) for label, split in columns] for space in spaces]
     return pd.DataFrame(rows, index=list(spaces), columns=pd.MultiIndex.from_tuples(columns))
 
 
-def with_intervals(values, spaces, metric="knn", suffix=""):
-    """`summary` as text: each figure with its interval, "not run" without one."""
-    found = [summary(values, spaces, metric, suffix + end) for end in ("", ".lo", ".hi")]
+def with_intervals(values, spaces, metric="knn", suffix="", labels=tuple(COLUMNS)):
+    """`summary` as text: each figure, its interval where it has one, and "not run" where there is no figure."""
+    found = [summary(values, spaces, metric, suffix + end, labels) for end in ("", ".lo", ".hi")]
     text = [
-        ["not run" if np.isnan(value) else f"{value:.3f} ({low:.3f}, {high:.3f})" for value, low, high in zip(*row)]
+        ["not run" if np.isnan(x) else f"{x:.3f}" + ("" if np.isnan(low) else f" ({low:.3f}, {high:.3f})") for x, low, high in zip(*row)]
         for row in zip(*(table.to_numpy() for table in found))
     ]
     return pd.DataFrame(text, index=found[0].index, columns=found[0].columns)
 
 
+def hidden(values, spaces, metric="knn", suffix=""):
+    """What random splits hide: one row a label and space, one column a split, and how much higher `random` is than the others.
+
+    Parameters
+    ----------
+    values, spaces, metric, suffix
+        As in `summary`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns `random`, `held_out`, `real`, `random - held_out`, `random - real`; NaN where a split was not run.
+    """
+    table = summary(values, spaces, metric, suffix)
+    table = pd.concat({label: table[label] for label in COLUMNS})
+    return table.assign(**{f"random - {split}": table["random"] - table[split] for split in SPLITS[1:]})
+
+
 def per_class(y, predicted, names):
-    """Precision and recall of each class, one row a class; NaN where nothing was called so, or nothing was so."""
+    """Precision and recall of each class, one row a class; NaN where nothing was called so, or nothing was so.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `precision`, `recall`, the bounds `lo` and `hi` of a 95 % interval of the recall, and `sounds`, how many there were.
+
+    Source
+    ------
+    Wilson's interval (1927): unlike one from redrawing the sounds it has a width where all of a few sounds were right.
+    """
     hits = np.bincount(y[predicted == y], minlength=len(names))
     called, true = np.bincount(predicted, minlength=len(names)), np.bincount(y, minlength=len(names))
+    bounds = [binomtest(int(h), int(n)).proportion_ci(method="wilson") if n else (np.nan, np.nan) for h, n in zip(hits, true)]
     with np.errstate(invalid="ignore"):
-        return pd.DataFrame({"precision": hits / called, "recall": hits / true, "sounds": true}, index=names)
+        table = pd.DataFrame({"precision": hits / called, "recall": hits / true}, index=names)
+    return table.assign(lo=[low for low, _ in bounds], hi=[high for _, high in bounds], sounds=true)
 
 
 def confusion_of(points, dataset, label, split="random"):
@@ -196,3 +228,8 @@ def confusion_of(points, dataset, label, split="random"):
     rows, y, names = labeled_sounds(dataset, label, split)
     _, _, predicted = knn_accuracy(*((points[r], y[r]) for r in rows))
     return confusion(y[rows[2]], predicted, len(names)), names.astype(str), per_class(y[rows[2]], predicted, names.astype(str))
+
+
+def per_class_by_split(points, dataset, label):
+    """The table of `per_class` for every split that the dataset has, by split."""
+    return {split: confusion_of(points, dataset, label, split)[2] for split in SPLITS if split in dataset.table}

@@ -1,9 +1,10 @@
 """Recorded experiments: one change at a time, several seeds, all splits, each by one command.
 
-Conventions: a *trial* trains one network and judges it on the splits that it was trained for. `random` is trained once
-a seed, and serves `real` and the sound bank of an unheard family too; `held_out` rotates: a network is trained without
-each rendered family in turn, and all families are reported, then their mean. A trial is kept as soon as it is done, so
-an experiment may be killed and run again. Seeds change the network and its
+Conventions: a *trial* trains one network and judges it on the splits that it was trained for. A network of `random`
+serves `real` and the sound bank of an unheard family too. In a *rotation* a network is trained without each family in
+turn, and all families are reported, then their mean, `held_out`; and one without recordings, `real`. One more family is
+kept for validation there, and so neither teaches nor tests. A trial is kept as soon as it is done, so an experiment may
+be killed and run again. Seeds change the network and its
 batches, never the sounds or the random split. Results are the mean over seeds, with the smallest and largest as `.lo`
 and `.hi`.
 
@@ -28,7 +29,8 @@ from .store import digest
 
 FULL = Config.preset("paper", sounds_per_instrument=500, recordings_each=1_500, eval_frames=20_000, threads=1)
 JUDGED = {"valid": 400, "test": 600}  # sounds of each part: embedding all of them takes longer than training
-RENDERED, UNRENDERED = ("timgm", "fluid"), "generaluser"  # families left out in turn; the one that is never trained on
+EVERY = {"sources": (*FULL.sources, "generaluser_147", "sonivox"), "sounds_per_instrument": 750}  # all banks at hand
+LEFT_OUT = ("timgm", "fluid", "generaluser", "philharmonia")  # in turn; sonivox validates
 
 
 @dataclass(frozen=True)
@@ -61,15 +63,16 @@ EXPERIMENTS = {
         "pooling": ("ours", SHORT | {"ours_deep": False}),
         "deep": ("ours", SHORT),
     }, ("instrument",)),
+    "rivals": Experiment({"by_chance": ("ours", SHORT | {"ours_rivals": 0}), "rivals": ("ours", SHORT)}, ("instrument_pitch",)),
     "paper_options": Experiment({
-        name: ("paper", {"paper_iterations": 500} | change) for name, change in {
+        name: ("paper", {"paper_iterations": 200} | change) for name, change in {
             "as_it_was": {}, "noise": {"noise_mean": 0.1, "noise_sd": 0.01}, "no_penalty": {"penalize_origin": False},
             "other_files": {"same_file_positives": False}, "overlapping": {"disjoint_negatives": False},
             "repeated_edges": {"zero_padding": False},
         }.items()
     }, ("instrument_pitch_2",)),
-    "schemes": Experiment({"ours": ("ours", {"ours_iterations": 7_000, "threads": 2})}, neighbors=100_000),
-    "rotation": Experiment({"ours": ("ours", {"ours_iterations": 1_500})}, ("instrument", "pitch"), rotate=True),
+    "schemes": Experiment({"ours": ("ours", {"ours_iterations": 7_000})}, neighbors=100_000),
+    "rotation": Experiment({"ours": ("ours", EVERY | {"ours_iterations": 1_500})}, ("instrument", "pitch"), rotate=True),
     "speed": Experiment({"paper": ("paper", {"paper_iterations": 5_000}), "ours": ("ours", {"ours_iterations": 250})}, seeds=1),
 }
 
@@ -88,7 +91,7 @@ def _judged(cfg, scheme, recipe, neighbors, data, split):
     """Train on the training sounds of one split, and judge by it and by the splits that share its training sounds."""
     learn = data.subset((data.table[split] == "train").to_numpy())
     model, history = train.train(cfg, scheme, recipe, learn, judge.Judge(data, cfg, scheme, split))
-    values = {"seconds": history.seconds, "waiting": history.waiting, "val_knn": history.val_knn_by_iteration[-1][1]}
+    values = {"seconds": history.seconds, "cpu_seconds": history.cpu_seconds, "waiting": history.waiting, "val_knn": history.val_knn_by_iteration[-1][1]}
     shared = [name for name in splits.SPLITS if name in data.table] if split == "random" else [split]
     data = data.subset(judged_sounds(data.table[shared], neighbors, cfg.seed))
     frames = embed.embed_frames(model, data, cfg)
@@ -108,9 +111,9 @@ def _trial(cfg, scheme, recipe, neighbors, without, folder, sounds, say):
     path = folder / f"{digest(cfg.as_dict(), heard, scheme, recipe, neighbors, without)}.json"
     if not path.is_file():
         say(f"training {scheme}, {recipe}, seed {cfg.seed}" + (f", without {without}" if without else ""))
-        data, split = sounds(cfg), "held_out" if without else "random"
+        data, split = sounds(cfg), ("held_out" if without in splits.BANKS else "real") if without else "random"
         if without:
-            data = replace(data, table=data.table.assign(held_out=splits.family_split(data.table, without, cfg.seed)))
+            data = replace(data, table=data.table.assign(**{split: splits.family_split(data.table, without, cfg.seed)}))
         values = _judged(cfg, scheme, recipe, neighbors, data, split)
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_suffix(".tmp")
@@ -119,14 +122,16 @@ def _trial(cfg, scheme, recipe, neighbors, without, folder, sounds, say):
     return json.loads(path.read_text())
 
 
-def _rotation(trial, others):
-    """Held-out values of all families, `without_<family>`, and their mean, `held_out`."""
-    families = {UNRENDERED: trial} | others
-    named = {family: {key: value for key, value in each.items() if "held_out" in key} for family, each in families.items()}
-    keys = set.intersection(*map(set, named.values()))
-    means = {key: float(np.mean([each[key] for each in named.values()])) for key in keys}
-    each = {key.replace("held_out", f"without_{family}"): value for family, values in named.items() for key, value in values.items()}
-    return trial | each | means
+def _rotation(trial):
+    """Values of a rotation: of each bank, `without_<family>`, their mean, `held_out`, and those of recordings, `real`."""
+    found = {family: trial(family) for family in LEFT_OUT}
+    banks = [found[family] for family in LEFT_OUT if family in splits.BANKS]
+    means = {key: float(np.mean([each[key] for each in banks])) for key in set.intersection(*map(set, banks))}
+    each = {
+        key.replace("held_out", f"without_{family}"): value for family, values in found.items() for key, value in values.items()
+        if family in splits.BANKS and "held_out" in key
+    }
+    return each | means | {key: value for values in found.values() for key, value in values.items() if "real" in key}
 
 
 def run(name, seeds=None, full=FULL, work=paths.Run("full"), folder=paths.RECORDED, say=print):
@@ -162,10 +167,11 @@ def run(name, seeds=None, full=FULL, work=paths.Run("full"), folder=paths.RECORD
     experiment, built = EXPERIMENTS[check_name("experiment", name, EXPERIMENTS)], {}
 
     def sounds(cfg):
-        if cfg.level not in built:
+        of = cfg.level, cfg.sources
+        if of not in built:
             built.clear()
-            built[cfg.level] = build(cfg.with_(seed=full.seed), work)[0]
-        return built[cfg.level]
+            built[of] = build(cfg.with_(seed=full.seed), work)[0]
+        return built[of]
 
     values, series = {}, {}
     for (variant, (recipe, changes)), scheme in product(experiment.variants.items(), experiment.schemes):
@@ -173,17 +179,14 @@ def run(name, seeds=None, full=FULL, work=paths.Run("full"), folder=paths.RECORD
         for seed in range(seeds or experiment.seeds):
             cfg = full.with_(seed=seed, **changes)
             trial = partial(_trial, cfg, scheme, recipe, experiment.neighbors, folder=work.root / "trials", sounds=sounds, say=say)
-            values_of = trial("")
-            if experiment.rotate:
-                values_of = _rotation(values_of, {family: trial(family) for family in RENDERED})
-            found.append(values_of)
+            found.append(_rotation(trial) if experiment.rotate else trial(""))
         for key in found[0]:
             each = [trial[key] for trial in found]
             at = f"{variant}.{scheme}.{key}"
             series[at], values[at] = each, np.mean(each)
             values |= {f"{at}.lo": min(each), f"{at}.hi": max(each)}
     not_run = splits.not_run({part for key in values for part in key.split(".")})
-    return results.save(folder / f"{name}.json", values, full, {"seconds": "s"}, series=series, not_run=not_run)["values"]
+    return results.save(folder / f"{name}.json", values, full, {"seconds": "s", "cpu_seconds": "s"}, series=series, not_run=not_run)["values"]
 
 
 def record_leaks(full=FULL, work=paths.Run("full"), folder=paths.RECORDED):
@@ -217,6 +220,14 @@ def recorded(name, scheme=None, metric="knn", level=""):
     experiment = EXPERIMENTS[name]
     rows = {f"{v}.{s}": v if scheme else s for v, s in product(experiment.variants, [scheme] if scheme else experiment.schemes)}
     return evaluate.with_intervals(results.recorded(name), rows, metric, level).rename(index=rows)
+
+
+def recorded_rotation(level=".audible"):
+    """Accuracy on each family left out, one row a family and one column a scheme, for the label that the scheme looks at."""
+    values = results.recorded("rotation")
+    rows = {family: f"without_{family}" if family in splits.BANKS else "real" for family in LEFT_OUT}
+    columns = {s: {family: values[f"ours.{s}.knn.{s}.{name}{level}"] for family, name in rows.items()} for s in EXPERIMENTS["rotation"].schemes}
+    return pd.DataFrame(columns)
 
 
 def recorded_speed():

@@ -7,12 +7,15 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from .config import check_name
 from .features import log_compress
+from .sounds import catalog
 from .sounds.instruments import INSTRUMENTS
 from .style import COLORS, HUES, MARKERS, finish, scene
 
 FIGURE_1 = {"trumpet": "#1f4fff", "trombone": "#0a8f2a", "tenor-sax": "#e01010", "clarinet": "#e000e0"}  # the paper's colors
 PITCH_SCALE = "Viridis"
+PHASE_GROUND = ("rgba(213,94,0,0.22)", "rgba(230,159,0,0.18)", "rgba(0,158,115,0.12)", "rgba(0,114,178,0.15)")
 
 
 def cqt_grid(pictures, cfg, columns=4):
@@ -58,11 +61,6 @@ def cqt_grid(pictures, cfg, columns=4):
     )
 
 
-def _labels(table):
-    """Hover text of each sound."""
-    return (table["instrument"] + ", note " + table["note_number"].astype(str) + ", " + table["dynamics"] + " " + table["articulation"]).to_numpy()
-
-
 def figure_1(frames, notes, paths):
     """The paper's Figure 1: a gray cloud by pitch height, and sounds as lines from circle to triangle.
 
@@ -86,19 +84,31 @@ def figure_1(frames, notes, paths):
         marker={"size": 2, "color": notes, "colorscale": "Greys_r", "opacity": 0.8, "colorbar": {"title": "MIDI note", "thickness": 12, "len": 0.7}},
     )
     for slug, path in paths.items():
-        color = FIGURE_1.get(slug, "#000000")
-        fig.add_scatter3d(x=path[:, 0], y=path[:, 1], z=path[:, 2], mode="lines", name=slug, line={"color": color, "width": 6}, legendgroup=slug)
-        marks = np.stack([path[0], np.median(path, axis=0), path[-1]])
-        fig.add_scatter3d(
-            x=marks[:, 0], y=marks[:, 1], z=marks[:, 2], mode="text", text=["●", "⬟", "▲"], textposition="middle center",
-            legendgroup=slug, showlegend=False,
-            textfont={"color": color, "size": 20}, hovertext=[f"{slug}: start", f"{slug}: median", f"{slug}: end"], hoverinfo="text",
-        )
+        add_path(fig, path, slug, FIGURE_1.get(slug, "#000000"))
     alt = f"Three-dimensional cloud of sound frames, black low to white high, with the paths of {', '.join(paths)} from start circle to end triangle"
     return finish(fig, alt, 620, scene=scene(), legend={"orientation": "h", "y": 1.05}).update_layout(margin={"l": 0, "r": 0, "b": 0})
 
 
-def cloud(points, table):
+def add_path(fig, path, name="path", color="#000000"):
+    """Draw a sound through a cloud: a line from a circle over a pentagon, its median, to a triangle; returns the figure.
+
+    Parameters
+    ----------
+    fig : plotly Figure
+        With a 3-D scene.
+    path : np.ndarray, (n_frames, 3)
+    name, color : str
+    """
+    fig.add_scatter3d(x=path[:, 0], y=path[:, 1], z=path[:, 2], mode="lines", name=name, line={"color": color, "width": 6}, legendgroup=name)
+    marks = np.stack([path[0], np.median(path, axis=0), path[-1]])
+    return fig.add_scatter3d(
+        x=marks[:, 0], y=marks[:, 1], z=marks[:, 2], mode="text", text=["●", "⬟", "▲"], textposition="middle center",
+        legendgroup=name, showlegend=False,
+        textfont={"color": color, "size": 20}, hovertext=[f"{name}: start", f"{name}: median", f"{name}: end"], hoverinfo="text",
+    )
+
+
+def cloud(points, table, by="instrument"):
     """One point a sound, colored by instrument or by pitch through a menu in the page.
 
     Parameters
@@ -106,8 +116,10 @@ def cloud(points, table):
     points : np.ndarray, (n_sounds, 3)
     table : pandas.DataFrame
         Of the same sounds.
+    by : str
+        `instrument` or `pitch`, what the menu begins with.
     """
-    fig, text = go.Figure(), _labels(table)
+    fig, text = go.Figure(), np.array(catalog.titles(table))
     present = [slug for slug in INSTRUMENTS if (table["instrument"] == slug).any()]
     for slug in present:
         rows = np.flatnonzero(table["instrument"] == slug)
@@ -125,13 +137,16 @@ def cloud(points, table):
         },
     )
     n = len(present)
+    if check_name("color", by, ("instrument", "pitch")) == "pitch":
+        fig.for_each_trace(lambda trace: trace.update(visible=trace.name == "pitch"))
     buttons = [
         {"label": "color by instrument", "method": "restyle", "args": [{"visible": [True] * n + [False]}]},
         {"label": "color by pitch", "method": "restyle", "args": [{"visible": [False] * n + [True]}]},
     ]
     alt = f"Three-dimensional cloud of {len(points)} sounds, colored by instrument or pitch"
     fig = finish(fig, alt, 620, scene=scene(), legend={"itemsizing": "constant", "font": {"size": 11}})
-    menu = {"buttons": buttons, "x": 0.0, "xanchor": "left", "y": 1.08, "font": {"color": "#202020"}, "bgcolor": "#e8edf2"}
+    menu = {"buttons": buttons, "active": int(by == "pitch"), "x": 0.0, "xanchor": "left", "y": 1.08}
+    menu |= {"font": {"color": "#202020"}, "bgcolor": "#e8edf2"}
     return fig.update_layout(updatemenus=[menu], margin={"l": 0, "r": 0, "b": 0})
 
 
@@ -152,7 +167,7 @@ def learning(snapshots, table, steps):
     ])
     instrument, (x, y, z) = table["instrument"], places[-1].T
     fig.add_scatter3d(
-        x=x, y=y, z=z, mode="markers", text=_labels(table), hoverinfo="text", showlegend=False,
+        x=x, y=y, z=z, mode="markers", text=catalog.titles(table), hoverinfo="text", showlegend=False,
         marker={"size": 4, "color": instrument.map(COLORS), "symbol": instrument.map(MARKERS), "opacity": 0.9},
     )
     now = {"mode": "immediate", "transition": {"duration": 0}, "frame": {"duration": 500, "redraw": True}}
@@ -172,24 +187,59 @@ def learning(snapshots, table, steps):
     return fig.update_layout(sliders=[slider], updatemenus=[play], margin={"l": 0, "r": 0, "b": 90})
 
 
-def phases(paths, cfg):
-    """Each coordinate of some trajectories against time: where attack, sustain and release lie.
+def phases(paths, cfg, spans=None):
+    """Each coordinate of some trajectories against time: where attack, decay, sustain and release lie.
 
     Parameters
     ----------
     paths : dict of str to np.ndarray, (n_frames, 3)
+    cfg : Config
+    spans : dict of str to dict of str to (float, float), optional
+        Phases of each sound in seconds, see `adsr.phases`; they shade the ground and are named where there is room.
     """
     fig = make_subplots(len(paths), 1, shared_xaxes=True, subplot_titles=list(paths), vertical_spacing=0.07)
     dashes = ("solid", "dash", "dot")
-    for row, path in enumerate(paths.values(), 1):
+    for row, (name, path) in enumerate(paths.items(), 1):
         seconds = np.arange(len(path)) * cfg.hop_length / cfg.sr
         for axis in range(path.shape[1]):
             fig.add_scatter(
                 x=seconds, y=path[:, axis], row=row, col=1, name=f"axis {axis + 1}", legendgroup=str(axis), showlegend=row == 1,
                 line={"color": HUES[axis], "dash": dashes[axis % 3]},
             )
+        for (phase, (a, b)), color in zip((spans or {}).get(name, {}).items(), PHASE_GROUND):
+            if b > a:
+                label = {"annotation_text": phase if b - a > 0.12 * seconds[-1] else phase[0].upper(), "annotation_position": "top left"}
+                fig.add_vrect(x0=a, x1=b, row=row, col=1, fillcolor=color, line_width=0, layer="below", annotation_font_size=11, **label)
     fig.update_xaxes(title="s", row=len(paths))
-    return finish(fig, f"Coordinates against time for {', '.join(paths)}", 120 + 130 * len(paths), legend={"orientation": "h", "y": 1.12})
+    told = " with the phases of each sound shaded" if spans else ""
+    return finish(fig, f"Coordinates against time for {', '.join(paths)}{told}", 120 + 130 * len(paths), legend={"orientation": "h", "y": 1.12})
+
+
+def side_by_side(spaces, table):
+    """Clouds of the same sounds in several spaces; where a page allows it, turning one turns all.
+
+    Parameters
+    ----------
+    spaces : dict of str to np.ndarray, (n_sounds, 3)
+        At most four.
+    table : pandas.DataFrame
+        Of the same sounds.
+    """
+    columns = min(2, len(spaces))
+    rows = -(-len(spaces) // columns)
+    kinds = [[{"type": "scene"}] * columns] * rows
+    titles = [scheme.replace("_", " ") for scheme in spaces]
+    fig = make_subplots(rows, columns, specs=kinds, subplot_titles=titles, horizontal_spacing=0.02, vertical_spacing=0.06)
+    looks = {"color": table["instrument"].map(COLORS), "symbol": table["instrument"].map(MARKERS)}
+    for place, points in enumerate(spaces.values()):
+        x, y, z = np.round(points, 3).T
+        fig.add_scatter3d(
+            x=x, y=y, z=z, mode="markers", text=catalog.titles(table), hoverinfo="text", showlegend=False, marker={"size": 3, "opacity": 0.9} | looks,
+            row=place // columns + 1, col=place % columns + 1,
+        )
+    fig.update_scenes(scene())
+    fig = finish(fig, f"{len(table)} sounds in {len(spaces)} spaces, colored by instrument: {', '.join(spaces)}", 380 * rows)
+    return fig.update_layout(margin={"l": 0, "r": 0, "b": 0}, meta=fig.layout.meta | {"linked": True})
 
 
 def path_and_units(background, path, units):

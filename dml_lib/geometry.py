@@ -107,6 +107,23 @@ def axis_meanings(points, measured):
     return pd.DataFrame(rows, index=[*(f"axis {i + 1}" for i in range(points.shape[1])), "best direction"])
 
 
+def axis_titles(meanings):
+    """A name for each axis that says what it goes with most, such as `axis 1 (pitch +0.81)`.
+
+    Parameters
+    ----------
+    meanings : pandas.DataFrame
+        From `axis_meanings`.
+
+    Returns
+    -------
+    list of str
+    """
+    axes = meanings.drop(index="best direction")
+    strongest = axes.abs().idxmax(axis=1)
+    return [f"{axis} ({name} {axes.loc[axis, name]:+.2f})" for axis, name in strongest.items()]
+
+
 def pitch_order(points, notes):
     """Whether farther in the space is farther in pitch: rank correlation of both distances to a sound, mean over sounds."""
     far = [

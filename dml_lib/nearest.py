@@ -41,13 +41,14 @@ def neighbors(points, queries, k):
     np.ndarray, (n_queries, min(k, n_points)), int64
     """
     k = min(k, len(points))
+    points, queries = np.asarray(points, float), np.asarray(queries, float)  # in single precision unequal distances may seem equal
     tree = cKDTree(points)
     distance, index = tree.query(queries, k=np.arange(1, min(k + 1, len(points)) + 1), workers=-1)
     order = np.lexsort((index, distance), axis=1)
     distance, index = np.take_along_axis(distance, order, axis=1), np.take_along_axis(index, order, axis=1)
     if index.shape[1] > k:  # where the k-th is as far as the next one, the tree chose among equals as it liked
         tied = np.flatnonzero(distance[:, k - 1] == distance[:, k])
-        places, inverse = np.unique(np.asarray(queries)[tied], axis=0, return_inverse=True)
+        places, inverse = np.unique(queries[tied], axis=0, return_inverse=True)
         for i, place in enumerate(places):
             same = tied[inverse.ravel() == i]
             near = np.array(tree.query_ball_point(place, distance[same[0], k] * (1 + 1e-12)))

@@ -109,6 +109,10 @@ class Neighborhoods:
     def _same(self, instrument_a, note_a, instrument_b, note_b):
         return (instrument_a == instrument_b) & (np.abs(note_a - note_b) <= (self.tolerance or 0))
 
+    def alike(self, k):
+        """Which neighborhoods have their center inside neighborhood k, itself included, (n,), bool."""
+        return self._same(*self._codes[k], *self._codes.T)
+
     def positive(self, k):
         """Sound numbers of G_k, sorted, int64."""
         return self._positive[k]

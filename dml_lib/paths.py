@@ -52,6 +52,10 @@ class Run:
     def book(self):
         return self.root / "book"
 
+    def page_file(self, name):
+        """A file or folder that pages of the book link as `../<name>`."""
+        return self.book / "assets" / name
+
     def result(self, name):
         return self.root / "results" / f"{name}.json"
 

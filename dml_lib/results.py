@@ -135,3 +135,10 @@ def paper_neighborhoods():
     """How many files of the paper's library each neighborhood had, one row a scheme, `mean` and `sd`: not our data."""
     values = published()
     return pd.DataFrame({s: {part: values[f"paper.neighborhood_files.{s}.{part}"] for part in ("mean", "sd")} for s in SCHEMES}).T
+
+
+def thesis_table():
+    """Instrument accuracies in three dimensions of the thesis, one row a method and one column a number of classes: not our data."""
+    values = published()
+    rows = {method: {n: values[f"thesis.{method}.accuracy.{n}_classes"] for n in (5, 8, 12, 24)} for method in ("nlse", "pca_lda")}
+    return pd.DataFrame(rows).T

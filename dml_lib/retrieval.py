@@ -73,11 +73,19 @@ def ndcg(z, notes, k=15):
     np.ndarray, (n,)
         Against the best possible order of the other points; 0 where no other point is within an octave.
 
+    Raises
+    ------
+    ValueError
+        A point without a note.
+
     Source
     ------
     Järvelin and Kekäläinen 2002; the gain is our choice.
     """
     notes = np.asarray(notes, float)
+    validate(z, np.arange(len(notes)))
+    if np.isnan(notes).any():
+        raise ValueError(f"expected a note for each point, found {np.isnan(notes).sum()} without: drop unlabeled points first")
     gain = np.maximum(0, 1 - np.abs(notes[others_of(z, np.arange(len(z)), k)] - notes[:, None]) / OCTAVE)
     discount = 1 / np.log2(2 + np.arange(gain.shape[1]))
     ideal = {}

@@ -66,6 +66,9 @@ class Sampler:
         """Go on from `state`, also when it comes out of a JSON file."""
         self.rng.bit_generator.state = state["rng"]
 
+    def see(self, z):
+        """Take note of where the windows of the last batch lie, (batch, n_dims): only what draws by it does."""
+
 
 class TripletSampler(Sampler):
     """Batches of (anchor, positive, negative).
@@ -148,14 +151,15 @@ class TripletSampler(Sampler):
 class GroupSampler(Sampler):
     """Batches of windows in groups of one neighborhood each, for a loss over all pairs.
 
-    Where a scheme looks at instrument and pitch, two thirds of the groups are chosen to share the instrument or the
-    pitch with another group: these are the negatives that teach something.
+    Where there are more neighborhoods than a batch has groups, each one drawn by chance brings some *rivals* with it:
+    neighborhoods that lie next to it in the space as it is, and so are the ones that it is confused with.
 
-    Parameters are those of `Sampler`; `cfg.ours_windows` windows a batch, `cfg.ours_group` a group.
+    Parameters are those of `Sampler`; `cfg.ours_windows` windows a batch, `cfg.ours_group` a group, `cfg.ours_rivals`
+    rivals, drawn from twice as many.
 
     Source
     ------
-    Our choice.
+    Our choice; for rivals see the mining of hard classes in Sohn 2016.
     """
 
     def __init__(self, dataset, neighborhoods, cfg, seed=0):
@@ -163,22 +167,39 @@ class GroupSampler(Sampler):
         positives = [neighborhoods.positive(k) for k in range(len(neighborhoods))]
         self.members, self.count = np.concatenate(positives), np.array([len(p) for p in positives])
         self.first = np.cumsum(self.count) - self.count
-        keys = neighborhoods.keys
-        both = all(part is not None for part in keys[0])
-        self.akin = [
-            [[j for j, b in enumerate(keys) if j != i and a[part] == b[part]] for part in (0, 1)] if both else []
-            for i, a in enumerate(keys)
-        ]
+        self.centers = np.full((len(neighborhoods), cfg.n_dims), np.nan)  # unknown until a batch has shown them
+        self.shown = []
+
+    def state(self):
+        return super().state() | {"centers": self.centers.tolist()}
+
+    def restore(self, state):
+        super().restore(state)
+        self.centers = np.array(state["centers"])
+
+    def see(self, z):
+        """Take note of where the windows of the last batch lie, (batch, n_dims): centers move half of the way there."""
+        place = z.reshape(len(self.shown), -1, z.shape[1]).mean(axis=1)
+        before = self.centers[self.shown]
+        self.centers[self.shown] = np.where(np.isnan(before), place, (before + place) / 2)
+
+    def rivals(self, k):
+        """Some of the neighborhoods nearest to k that may hold its negatives, as far as they have been seen."""
+        far = np.square(self.centers - self.centers[k]).sum(axis=1)
+        far[self.neighborhoods.alike(k)] = np.nan
+        near = np.argsort(far, kind="stable")[:min(2 * self.cfg.ours_rivals, np.isfinite(far).sum())]
+        return self.rng.permutation(near)[:self.cfg.ours_rivals].tolist()
 
     def groups(self):
         """Neighborhood numbers of one batch, distinct where there are enough."""
         n = max(2, self.cfg.ours_windows // self.cfg.ours_group)
-        chosen = {}
-        for k in self.rng.permutation(len(self.neighborhoods)):
-            chosen.update({int(k): None} | {kin[self.rng.integers(len(kin))]: None for kin in self.akin[k] if kin})
+        order, chosen = self.rng.permutation(len(self.neighborhoods)).tolist(), {}
+        if len(order) <= n:
+            return order
+        for k in order:
+            chosen |= dict.fromkeys([k, *self.rivals(k)])
             if len(chosen) >= n:
-                break
-        return list(chosen)[:n]
+                return list(chosen)[:n]
 
     def batch(self):
         """One batch.
@@ -190,7 +211,7 @@ class GroupSampler(Sampler):
         sounds : np.ndarray, (batch,), int64
             The sounds they were cut from.
         """
-        groups = self.groups()
+        self.shown = groups = self.groups()
         size = max(self.cfg.ours_group, self.cfg.ours_windows // len(groups))
         drawn = self.rng.integers(0, self.count[groups][:, None], (len(groups), size))
         sounds = self.members[(self.first[groups][:, None] + drawn).ravel()]

@@ -5,14 +5,19 @@ Backgrounds are transparent and text is mid-gray: readable on the light and on t
 """
 
 import html
+import itertools
 import os
+from string import Template
 
 import numpy as np
 import plotly.graph_objects as go
 import plotly.io as pio
+from plotly.colors import sample_colorscale
 from plotly.io.base_renderers import MimetypeRenderer
+from plotly.io.json import to_json_plotly
 
 from .sounds.instruments import FAMILIES, INSTRUMENTS
+from .sounds.soundfont import DYNAMICS
 
 HUES = ("#d55e00", "#0072b2", "#e69f00", "#56b4e9", "#009e73", "#cc79a7", "#999999")  # Okabe and Ito, safe for the color-blind
 SYMBOLS = ("circle", "diamond", "square", "cross")
@@ -36,18 +41,82 @@ COLORS = {inst.slug: _style(inst)[0] for inst in INSTRUMENTS.values()}
 MARKERS = {inst.slug: _style(inst)[1] for inst in INSTRUMENTS.values()}
 
 
+def looks_of(column, names):
+    """Color and shape of each category of a column, in the order to list them.
+
+    Parameters
+    ----------
+    column : str
+        Of the table of sounds: instruments, families and dynamics have looks and an order of their own.
+    names : list of str
+        Others keep the order given.
+
+    Returns
+    -------
+    dict of str to (str, int)
+        Hex color, and place in `SYMBOLS`.
+    """
+    own = {
+        "instrument": {slug: (COLORS[slug], SYMBOLS.index(MARKERS[slug])) for slug in INSTRUMENTS},
+        "family": {family: (HUES[i], i % len(SYMBOLS)) for i, family in enumerate(FAMILIES)},
+        "dynamics": {name: (color, 0) for name, color in zip(DYNAMICS, stops_of("Viridis", len(DYNAMICS)))},
+    }.get(column, {}) | {"unlabeled": ("#888888", 0)}
+    free = [(_lighter(hue, amount), (i + j) % len(SYMBOLS)) for j, amount in enumerate((0, -0.35, 0.4)) for i, hue in enumerate(HUES[:6])]
+    others = {name: free[i % len(free)] for i, name in enumerate(name for name in names if name not in own)}
+    return {name: look for name, look in (own | others).items() if name in names}
+
+
+def stops_of(scale, n=9):
+    """A Plotly color scale as `n` hex colors."""
+    colors = sample_colorscale(scale, n, colortype="tuple")
+    return ["#%02x%02x%02x" % tuple(round(255 * v) for v in color) for color in colors]
+
+
+# A figure is drawn when it comes near the window and plotly.js is there: a page of many clouds then answers at once.
+DRAW = """
+<div class="plotly-graph-div" id="$name" style="height:${height}px"></div>
+<script>
+(() => {
+  const graph = document.getElementById("$name");
+  const draw = () => Plotly.newPlot(graph, $figure).then(() => { $then });
+  const ready = () => window.Plotly ? draw() : document.getElementById("plotly").addEventListener("load", draw);
+  const look = (seen, watch) => { if (seen.some(e => e.isIntersecting)) { watch.disconnect(); ready(); } };
+  new IntersectionObserver(look, { rootMargin: "300px" }).observe(graph);
+})();
+</script>"""
+# A drag moves one scene; the others follow as fast as they can be drawn, and once more when it ends.
+LINK_CAMERAS = """
+let busy = false, next = null;
+const follow = change => {
+  const from = Object.keys(change).find(key => key.endsWith(".camera"));
+  if (!from || busy) { next = from && change; return; }
+  busy = true;
+  const others = Object.keys(graph._fullLayout).filter(key => /^scene[0-9]*$/.test(key) && key + ".camera" !== from);
+  Plotly.relayout(graph, Object.fromEntries(others.map(key => [key + ".camera", change[from]])))
+    .then(() => { const last = next; next = null; setTimeout(() => { busy = false; if (last && last[from]) follow(last); }); });
+};
+graph.on("plotly_relayouting", follow);
+graph.on("plotly_relayout", follow);"""
+
+
 class BookRenderer(MimetypeRenderer):
     """Plotly figures for the offline book: the page loads one shared copy of plotly.js, before its first figure."""
 
-    first = True
+    def __init__(self):
+        super().__init__()
+        self.numbers = itertools.count()  # shared by the copies that Plotly makes of a renderer
 
     def to_mimebundle(self, fig_dict):
         figure = go.Figure(fig_dict)
-        script = "../plotly.min.js" if self.first else False
-        self.first = False
-        body = pio.to_html(figure, full_html=False, include_plotlyjs=script, include_mathjax=False, auto_play=False, config={"displaylogo": False, "responsive": True})
-        alt = html.escape((figure.layout.meta or {}).get("alt", ""), quote=True)
-        return {"text/html": f'<div role="img" aria-label="{alt}">{body}</div>'}
+        about = figure.layout.meta or {}
+        whole = {key: fig_dict.get(key, []) for key in ("data", "layout", "frames")} | {"config": {"displaylogo": False, "responsive": True}}
+        number = next(self.numbers)
+        script = "" if number else '<script id="plotly" src="../plotly.min.js" async></script>'
+        body = Template(DRAW).substitute(
+            name=f"plot-{number}", height=figure.layout.height or 450, figure=to_json_plotly(whole), then=LINK_CAMERAS if about.get("linked") else "",
+        )
+        alt = html.escape(about.get("alt", ""), quote=True)
+        return {"text/html": f'{script}<div role="img" aria-label="{alt}">{body}</div>'}
 
 
 pio.renderers["book"] = BookRenderer()

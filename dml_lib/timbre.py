@@ -152,7 +152,7 @@ def report(networks, cfg, run):
     Returns
     -------
     values : dict of str to float
-        `<row>.ears_spearman`, `<row>.ears_triplets`; rows are the networks, `mfcc` and `log_cqt`. Empty without tests.
+        `<row>.ears_spearman`, `<row>.ears_triplets`; rows are the networks, `mfcc_native` and `log_cqt_native`. Empty without tests.
     not_run : dict of str to str
         `ears`: why, without tests.
     """
@@ -160,7 +160,7 @@ def report(networks, cfg, run):
     if folder is None:
         return {}, {"ears": DEAF}
     data, said = listening_tests(folder, cfg, paths.Run("ears", str(run.root / "ears")))  # what it skips is its own
-    spaces = {"mfcc": np.stack([mean_mfcc(row) for row in data.table.to_dict("records")]), "log_cqt": mean_spectra(data, cfg)}
+    spaces = {"mfcc_native": np.stack([mean_mfcc(row) for row in data.table.to_dict("records")]), "log_cqt_native": mean_spectra(data, cfg)}
     for name, network in networks.items():
         spaces[name] = sound_points(embed_frames(network, data, cfg), data)
     values = {}

@@ -32,13 +32,15 @@ class Diverged(RuntimeError):
 class History:
     """What happened during training: lists of (x, value), and where the time went.
 
-    `seconds` is what the steps took, validation apart, and `waiting` the share of it that went into drawing batches.
+    `seconds` is what the steps took, validation apart, and `waiting` the share of it that went into drawing batches;
+    `cpu_seconds` is what they took of all cores together, which other work on the machine does not change.
     """
 
     loss: list = field(default_factory=list)
     val_knn_by_iteration: list = field(default_factory=list)
     val_knn_by_second: list = field(default_factory=list)
     seconds: float = 0.0
+    cpu_seconds: float = 0.0
     waiting: float = 0.0
 
 
@@ -128,6 +130,7 @@ class Ours:
         x, sounds = batch
         with torch.autocast("cpu", torch.bfloat16, enabled=self.half):
             z = self.model(torch.from_numpy(x))
+        self.sampler.see(z.detach().numpy())
         return self.loss(z, sounds)
 
     def loss(self, z, sounds):
@@ -219,7 +222,7 @@ def train(cfg, scheme, recipe, dataset, validate=None, progress=True, checkpoint
     bar = tqdm(range(first, iterations + 1), desc=f"{scheme}, {recipe}", unit=" it", initial=first - 1, total=iterations, disable=not progress)
     saved = time.monotonic()
     for iteration in bar:
-        began = time.perf_counter()
+        began, burned = time.perf_counter(), time.process_time()
         batch = learner.sampler.batch()
         waited = time.perf_counter() - began
         for group in learner.optimizer.param_groups:
@@ -231,6 +234,7 @@ def train(cfg, scheme, recipe, dataset, validate=None, progress=True, checkpoint
         value.backward()
         learner.optimizer.step()
         before, history.seconds = history.seconds, history.seconds + time.perf_counter() - began
+        history.cpu_seconds += time.process_time() - burned
         history.waiting = (history.waiting * before + waited) / history.seconds
         recent.append(value.item())
         if iteration % max(1, iterations // 100) == 0:

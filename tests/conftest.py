@@ -145,3 +145,16 @@ def browser():
         browser = playwright.chromium.launch(executable_path=program, args=f"{switches} {quiet}".split())
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def page(browser):
+    """A page of a browser without network; what it logs as errors and asks for is kept in `errors` and `requests`."""
+    context = browser.new_context(viewport={"width": 1200, "height": 900}, offline=True)
+    page = context.new_page()
+    page.errors, page.requests = [], []
+    page.on("console", lambda m: page.errors.append(m.text) if m.type == "error" else None)
+    page.on("pageerror", lambda e: page.errors.append(str(e)))
+    page.on("request", lambda r: page.requests.append(r.url))
+    yield page
+    context.close()

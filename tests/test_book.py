@@ -1,13 +1,14 @@
 """The whole book in the fast profile: executed, built with warnings as errors, numbers that agree."""
 
 import hashlib
+import itertools
 import json
 import re
 
 import nbformat
 import pytest
 
-from dml_lib import book, config, dataset, paths
+from dml_lib import book, comparison, config, dataset, evaluate, paths, results, splits
 
 PAGES = [copy for _, copy, _ in book.jobs()] + ["notation", "glossary", "api", "bibliography"]
 
@@ -32,6 +33,11 @@ def test_evaluate_has_the_names_others_rely_on(built_book):
                 assert 0 <= content["values"][f"{scheme}.{metric}.{label}.random"] <= 1
                 assert f"{scheme}.{metric}.{label}.held_out" not in content["values"]
         assert 0 <= content["values"][f"{scheme}.knn.pitch.random.frame"] <= 1
+    for method in comparison.METHODS:
+        for name in (method, f"{method}_native"):
+            for label, split in itertools.product(evaluate.COLUMNS, splits.SPLITS):
+                key = f"{name}.knn.{label}.{split}"
+                assert content["values"][key] == results.recorded("baselines")[key]
     assert set(content["not_run"]) == {"held_out", "real"}
     assert set(content) >= {"values", "units", "config", "seed", "inputs", "versions"}
 
@@ -40,8 +46,9 @@ def test_inputs_are_the_files_of_this_run(built_book):
     _, run = built_book
     content = json.loads(run.result("evaluate").read_text())
     for name, checksum in content["inputs"].items():
-        assert hashlib.sha256((run.root / "embeddings" / name).read_bytes()).hexdigest() == checksum
-    assert len(content["inputs"]) == 2 * len(config.SCHEMES)
+        path = comparison.RECORDED if name == comparison.RECORDED.name else run.root / "embeddings" / name
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == checksum
+    assert len(content["inputs"]) == 2 * len(config.SCHEMES) + 1
 
 
 def test_training_beats_chance_by_far(built_book):

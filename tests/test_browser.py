@@ -1,6 +1,7 @@
 """The built book in a real browser, opened from its files with the network cut off."""
 
 import io
+import re
 
 import pytest
 from PIL import Image
@@ -8,19 +9,7 @@ from PIL import Image
 from test_book import PAGES
 
 FIGURES = {"01_sounds": 4, "02_method": 3, "03_train_pitch": 3, "04_evaluate": 3, "05_explore": 3, "06_sonify": 2}
-SOUNDS = {"01_sounds": 4, "05_explore": 4, "06_sonify": 2}
-
-
-@pytest.fixture
-def page(browser):
-    context = browser.new_context(viewport={"width": 1200, "height": 900}, offline=True)
-    page = context.new_page()
-    page.errors, page.requests = [], []
-    page.on("console", lambda m: page.errors.append(m.text) if m.type == "error" else None)
-    page.on("pageerror", lambda e: page.errors.append(str(e)))
-    page.on("request", lambda r: page.requests.append(r.url))
-    yield page
-    context.close()
+SOUNDS = {"01_sounds": 4, "05_explore": 19, "06_sonify": 2}
 
 
 def open_page(page, html, name):
@@ -55,8 +44,8 @@ def test_plots_are_drawn(page, built_book, name):
 
 
 def test_cloud_is_not_blank_and_its_menu_recolors_it(page, built_book):
-    open_page(page, built_book[0], "05_explore")
-    cloud = page.locator(".plotly-graph-div").nth(2)
+    open_page(page, built_book[0], "03_train_pitch")
+    cloud = page.locator(".plotly-graph-div").last
     cloud.scroll_into_view_if_needed()
     canvas = cloud.locator("canvas").first
     canvas.wait_for()
@@ -65,6 +54,48 @@ def test_cloud_is_not_blank_and_its_menu_recolors_it(page, built_book):
     cloud.locator(".updatemenu-dropdown-button").nth(1).click()
     visible = cloud.evaluate("g => g._fullData.map(t => t.visible)")
     assert visible[-1] is True and not any(v is True for v in visible[:-1])
+
+
+def test_turning_one_of_the_four_spaces_turns_all(page, built_book):
+    open_page(page, built_book[0], "05_explore")
+    spaces = page.locator(".plotly-graph-div").nth(2)
+    spaces.scroll_into_view_if_needed()
+    spaces.locator("canvas").nth(3).wait_for()
+    eye = {"x": 0.3, "y": -2, "z": 0.5}
+    spaces.evaluate("(g, eye) => Plotly.relayout(g, {'scene2.camera': {eye}})", eye)
+    page.wait_for_timeout(3000)
+    assert spaces.evaluate("g => ['scene', 'scene2', 'scene3', 'scene4'].map(s => g.layout[s].camera.eye)") == [eye] * 4
+
+
+def test_map_in_the_page_plays_what_is_pressed_and_follows_the_theme(page, built_book):
+    open_page(page, built_book[0], "05_explore")
+    frame = page.locator("iframe.sound-map")
+    frame.scroll_into_view_if_needed()
+    inner = frame.element_handle().content_frame()
+    inner.locator("#count").wait_for()
+    assert colors(page.locator("iframe.sound-map")) > 100
+    inner.evaluate("() => soundMap.press(5)")
+    inner.locator("#nearest li").nth(9).wait_for()
+    played = "() => new Promise(done => { const f = () => soundMap.state().time > 0.05 ? done(soundMap.state().playing) : setTimeout(f, 10); f(); })"
+    assert inner.evaluate(played) == 5
+    page.evaluate("() => { document.documentElement.dataset.theme = 'dark'; }")
+    inner.locator(":root[data-theme=dark]").wait_for(state="attached")
+    assert page.errors == [] and all(url.startswith(("file:", "data:", "blob:")) for url in page.requests)
+
+
+def test_chapter_of_the_map_is_light(built_book):
+    text = (built_book[0] / "chapters" / "05_explore.html").read_text()
+    sounds = sum(map(len, re.findall(r"data:audio/mpeg;base64,[^\"]+", text)))
+    assert len(text) - sounds < 400_000
+
+
+@pytest.mark.parametrize("name", ["05_explore"])
+def test_phone_width_scrolls_in_one_direction(browser, built_book, name):
+    context = browser.new_context(viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True, offline=True)
+    page = context.new_page()
+    open_page(page, built_book[0], name)
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
+    context.close()
 
 
 @pytest.mark.parametrize("name", SOUNDS)

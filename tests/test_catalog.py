@@ -1,6 +1,7 @@
 """The table of sounds of a run, and the audio of its rows."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from dml_lib import paths
@@ -95,3 +96,12 @@ def test_author_features_are_read_where_they_are(tmp_path, monkeypatch):
     assert catalog.author_features("fl1") is None
     monkeypatch.setenv("DML_DATA", str(tmp_path / "absent"))
     assert catalog.author_features("klb") is None
+
+
+def test_titles_say_what_is_known():
+    table = pd.DataFrame({
+        "sound_id": ["a", "b", "c", "d"], "instrument": ["trumpet", "oboe", None, None], "note_number": pd.array([74, None, 61, None], "Int64"),
+        "dynamics": ["f", None, "pp", None], "articulation": ["staccato", "long", None, None],
+    })
+    assert catalog.titles(table) == ["trumpet D5, f staccato", "oboe, long", "C#4, pp", "d"]
+    assert catalog.titles(table[["instrument"]].head(2)) == ["trumpet", "oboe"]

@@ -46,6 +46,7 @@ def made(make_dataset, monkeypatch, tmp_path, tone):
     monkeypatch.setattr(comparison, "COSTLY", ("lle", "mds"))
     monkeypatch.setattr(comparison, "SIZES", SIZES)
     monkeypatch.setattr(paths, "RECORDED", tmp_path / "results")
+    monkeypatch.setattr(comparison, "RECORDED", tmp_path / "results" / "baselines.json")
     place = {"cello": 0, "flute": 1, "oboe": 2, "tuba": 3}
     plain = timbre.mean_mfcc
     monkeypatch.setattr(timbre, "mean_mfcc", lambda row: plain(row) if "path" in row else 9 * np.eye(4, 40)[place[row["instrument"]]])
@@ -86,6 +87,8 @@ def test_the_comparison_is_recorded_resumed_and_read(made, tmp_path):
     assert comparison.recorded_ears().loc["LLE", ("native size", "triplets")] == values["lle_native.ears_triplets"]
     costs = comparison.recorded_costs()
     assert costs.loc[("metric MDS", 45), "memory, MB"] == values["mds.45.peak_mb"] and len(costs) == 2 * 2
+    rows = comparison.rows()  # all but the cost
+    assert rows == {name: value for name, value in values.items() if not name.endswith(("_s", "_mb"))} != values
     facts = comparison.facts()
     assert (facts["compared.seeds"], facts["compared.iterations"], facts["compared.windows"]) == (2, 2, 16)
     assert facts["compared.mds_total_gb"] == pytest.approx(values["mds.60.peak_mb"] * 2_000 ** 2 / 1_000)

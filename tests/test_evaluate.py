@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from test_retrieval import retrieval
 
-from dml_lib.evaluate import confusion_of, evaluate, frame_sample, interval, labeled_sounds, per_class, report, summary, with_intervals
+from dml_lib.evaluate import (
+    confusion_of, evaluate, frame_sample, hidden, interval, labeled_sounds, per_class, per_class_by_split, report, summary, with_intervals,
+)
 from dml_lib.nearest import knn_accuracy
 
 
@@ -57,6 +59,43 @@ def test_evaluate_a_perfect_space(label, labeled):
         assert values[f"{name}.lo"] == values[f"{name}.hi"] == 1
     assert values["knn"] == values["knn.frame"] == values["knn.audible"] == values["r_precision"] == values["map_at_r"] == 1
     assert values["k"] == values["k.frame"] == 1
+
+
+def test_intervals_of_random_spaces_hold_chance_about_as_often_as_they_say(make_dataset):
+    dataset, held = make_dataset(400), []
+    size = dataset.table["instrument"][dataset.table["random"] == "test"].value_counts().to_numpy()
+    others = (size * (size - 1)).sum() / size.sum() / (size.sum() - 1)
+    chance = {"knn": 1 / 4, "knn.frame": 1 / 4, "knn.audible": 1 / 4, "p_at_5": others, "r_precision": others}
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        frames, points = rng.normal(size=(len(dataset.frames), 3)), rng.normal(size=(400, 3))
+        values = evaluate(frames, points, dataset, "instrument", max_frames=1_000)
+        held += [values[f"{name}.lo"] < expected < values[f"{name}.hi"] for name, expected in chance.items()]
+    assert 34 <= sum(held) <= 40, sum(held)
+
+
+def test_evaluate_of_one_class_and_of_points_on_one_place(labeled):
+    labeled.table["instrument"] = "cello"
+    frames, points = np.zeros((len(labeled.frames), 3)), np.zeros((100, 3))
+    values = evaluate(frames, points, labeled, "instrument")
+    assert {values[name] for name in ("knn", "knn.frame", "chance", "p_at_5", "r_precision", "map_at_r")} == {1}
+    values = evaluate(frames, points, labeled, "pitch")
+    assert values == evaluate(frames, points, labeled, "pitch") and 0 < values["knn"] < 0.5
+
+
+def test_evaluate_of_what_cannot_be_evaluated(labeled):
+    frames, points = perfect(labeled, "instrument")
+    with pytest.raises(ValueError, match="expected finite embeddings, found .* bad values: check the network"):
+        evaluate(frames, points * np.nan, labeled, "instrument")
+    with pytest.raises(ValueError, match="expected finite embeddings"):
+        evaluate(frames * np.nan, points, labeled, "instrument")
+    tests = np.flatnonzero(labeled.table["random"] == "test")
+    labeled.table.loc[tests[1:], "random"] = ""
+    with pytest.raises(ValueError, match="expected a class with two points, found none"):
+        evaluate(frames, points, labeled, "instrument")
+    labeled.table.loc[tests, "random"] = ""
+    with pytest.raises(ValueError, match="expected at least one point, found none"):
+        evaluate(frames, points, labeled, "instrument")
 
 
 def test_evaluate_is_made_of_its_parts(labeled):
@@ -117,6 +156,8 @@ def test_report_and_summary_names(labeled):
     low, high = values["pitch.knn.instrument.random.lo"], values["pitch.knn.instrument.random.hi"]
     assert text.loc["pitch", ("instrument", "random")] == f"{value:.3f} ({low:.3f}, {high:.3f})"
     assert (text[("instrument", "real")] == "not run").all()
+    without = with_intervals(values, ["pitch"], "chance")
+    assert without.loc["pitch", ("pitch", "random")] == f"{values['pitch.chance.pitch.random']:.3f}"
     frame = summary(values, ["pitch"], "knn", ".frame")
     assert frame.loc["pitch", ("instrument", "random")] == values["pitch.knn.instrument.random.frame"]
 
@@ -156,3 +197,27 @@ def test_precision_and_recall_of_each_class():
     table = per_class(np.array([0, 0, 0, 1, 2]), np.array([0, 0, 1, 1, 1]), ["a", "b", "c"])
     assert table["recall"].tolist() == [2 / 3, 1, 0] and table["sounds"].tolist() == [3, 1, 1]
     assert table["precision"].tolist()[:2] == [1, 1 / 3] and np.isnan(table["precision"]["c"])
+
+
+def test_bounds_of_a_recall_have_a_width_where_all_are_right():
+    table = per_class(np.array([0] * 4 + [1] * 100), np.array([0] * 4 + [1] * 50 + [0] * 50), ["a", "b", "c"])
+    assert table.loc["a", ["recall", "hi"]].tolist() == [1, 1] and table["lo"]["a"] == pytest.approx(4 / (4 + 1.96**2), abs=1e-3)
+    assert table.loc["b", ["lo", "hi"]].tolist() == pytest.approx([0.4038, 0.5962], abs=1e-4)
+    assert table.loc["c", ["lo", "recall", "hi"]].isna().all() and table["sounds"].tolist() == [4, 100, 0]
+
+
+def test_per_class_by_split(labeled):
+    labeled.table["real"] = labeled.table["random"].where(labeled.table["random"] != "valid", "train")
+    labeled.table.loc[labeled.table.index[labeled.table["random"] == "valid"][:5], "real"] = "valid"
+    found = per_class_by_split(perfect(labeled, "instrument")[1], labeled, "instrument")
+    assert list(found) == ["random", "real"] and all((table["recall"] == 1).all() for table in found.values())
+
+
+def test_what_random_splits_hide():
+    values = {"pitch.knn.pitch.random": 0.9, "pitch.knn.pitch.real": 0.6, "pitch.knn.instrument.random": 0.3, "pitch.knn.pitch.random.frame": 0.8}
+    table = hidden(values, ["pitch"])
+    assert list(table.columns) == ["random", "held_out", "real", "random - held_out", "random - real"]
+    assert list(table.index) == [("instrument", "pitch"), ("pitch", "pitch")]
+    assert table.loc[("pitch", "pitch"), "random - real"] == pytest.approx(0.3)
+    assert np.isnan(table.loc[("pitch", "pitch"), ["held_out", "random - held_out"]].astype(float)).all()
+    assert hidden(values, ["pitch"], suffix=".frame").loc[("pitch", "pitch"), "random"] == 0.8

@@ -20,6 +20,8 @@ def every_figure(sounds):
         "cloud": figures.cloud(z, sounds),
         "learning": figures.learning([z, 2 * z], sounds, ["0", "10"]),
         "phases": figures.phases(paths, CFG),
+        "phases with spans": figures.phases(paths, CFG, {"trumpet": {"attack": (0, 0.1), "decay": (0.1, 0.1)}}),
+        "side_by_side": figures.side_by_side({"a": z, "b_2": 2 * z, "c": z}, sounds),
         "path_and_units": figures.path_and_units(z, z[:5], z[5:10]),
     }
 
@@ -70,3 +72,26 @@ def test_cqt_grid_shows_log_compressed_magnitudes():
     fig = figures.cqt_grid({"one": np.full((3, 192), 2.0)}, CFG)
     assert np.asarray(fig.data[0].z).shape == (192, 3)
     assert np.allclose(fig.data[0].z, np.log(1 + 50 * 2.0), atol=0.01)
+
+
+def test_phases_are_shaded_where_they_last():
+    path = np.zeros((40, 3))
+    spans = {"trumpet": {"attack": (0.0, 0.05), "decay": (0.05, 0.05), "sustain": (0.05, 1.5), "release": (1.5, 2.0)}}
+    fig = figures.phases({"trumpet": path, "tuba": path}, CFG, spans)
+    assert [(s.x0, s.x1) for s in fig.layout.shapes] == [(0.0, 0.05), (0.05, 1.5), (1.5, 2.0)]
+    assert [a.text for a in fig.layout.annotations][2:] == ["A", "sustain", "release"]
+
+
+def test_side_by_side_shows_the_same_sounds_in_each_space(sounds):
+    z = np.random.default_rng(0).normal(size=(len(sounds), 3))
+    fig = figures.side_by_side({"a": z, "b_2": -z, "c": z, "d": z}, sounds)
+    assert [t.scene for t in fig.data] == ["scene", "scene2", "scene3", "scene4"] and fig.layout.meta["linked"]
+    assert np.allclose(fig.data[0].x, -fig.data[1].x) and fig.layout.annotations[1].text == "b 2"
+    assert list(fig.data[2].marker.color) == [style.COLORS[i] for i in sounds["instrument"]]
+
+
+def test_cloud_can_begin_with_pitch(sounds):
+    fig = figures.cloud(np.zeros((len(sounds), 3)), sounds, "pitch")
+    assert [t.visible for t in fig.data] == [False] * 3 + [True] and fig.layout.updatemenus[0].active == 1
+    with pytest.raises(ValueError, match="unknown color 'pich'"):
+        figures.cloud(np.zeros((len(sounds), 3)), sounds, "pich")

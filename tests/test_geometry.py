@@ -94,3 +94,8 @@ def test_sounds_without_pitch_do_not_count_for_pitch():
     pitch = z[:, 2].copy()
     pitch[:50] = np.nan
     assert geometry.axis_meanings(z, pd.DataFrame({"pitch": pitch})).loc["axis 3", "pitch"] == pytest.approx(1)
+
+
+def test_axis_titles_name_the_strongest_measure():
+    meanings = pd.DataFrame({"pitch": [0.2, -0.9, 1.0], "loudness": [-0.5, 0.1, 1.0]}, index=["axis 1", "axis 2", "best direction"])
+    assert geometry.axis_titles(meanings) == ["axis 1 (loudness -0.50)", "axis 2 (pitch -0.90)"]

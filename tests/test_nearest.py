@@ -39,6 +39,14 @@ def test_neighbors_tied_at_the_edge_come_by_index():
     np.testing.assert_array_equal(neighbors(grid, grid, 4), slow)
 
 
+def test_neighbors_of_single_precision_points_are_ranked_by_their_true_distances():
+    """Two of the points differ by less than what is left of single precision once they are subtracted."""
+    rng = np.random.default_rng(0)
+    z = (rng.integers(0, 4, (60, 2)) * np.float32(0.1) + np.float32(1e-8) * (rng.random((60, 2)) < 0.2)).astype(np.float32)
+    exact = np.linalg.norm(z[:, None].astype(float) - z[None].astype(float), axis=2)
+    np.testing.assert_array_equal(neighbors(z, z, 3), np.argsort(exact, axis=1, kind="stable")[:, :3])
+
+
 def test_others_leave_out_the_point_itself():
     z, _ = noise(40)
     expected = [[j for j in np.argsort(np.linalg.norm(z - z[i], axis=1)) if j != i][:7] for i in (3, 0, 39)]
@@ -154,6 +162,11 @@ def test_bad_input_is_named(z, y, message):
         parts[place] = (z, y)
         with pytest.raises(ValueError, match=message):
             knn_accuracy(*parts)
+
+
+def test_a_query_that_is_nowhere_is_refused():
+    with pytest.raises(ValueError, match="must be finite"):
+        knn_predict(Z, Y, np.full((1, 3), np.nan))
 
 
 def test_good_input_passes():

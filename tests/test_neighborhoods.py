@@ -193,3 +193,13 @@ def test_sizes_has_a_row_a_scheme():
     assert found["neighborhoods"].to_dict() == {"instrument": 2, "pitch": 2, "instrument_pitch": 3, "instrument_pitch_2": 3}
     assert found.loc["pitch", ["mean", "sd"]].tolist() == [2, 1]  # three sounds at 60 and one at 61
     assert found.loc["instrument_pitch_2", "mean"] == 2
+
+
+@schemes
+def test_neighborhoods_alike_have_their_center_inside(scheme, dataset):
+    found = Neighborhoods(dataset.table, scheme)
+    for k, (instrument, note) in enumerate(found.keys):
+        inside = [
+            a == instrument and (note is None or abs(b - note) <= (2 if scheme == "instrument_pitch_2" else 0)) for a, b in found.keys
+        ]
+        assert found.alike(k).tolist() == inside

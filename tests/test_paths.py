@@ -36,3 +36,7 @@ def test_user_data_is_a_folder_that_exists_or_none(tmp_path, monkeypatch):
 def test_a_run_cannot_be_changed():
     with pytest.raises(AttributeError):
         paths.Run("fast").profile = "paper"
+
+
+def test_page_files_lie_where_pages_link_them():
+    assert paths.Run("fast").page_file("map") == paths.ROOT / "_run" / "fast" / "book" / "assets" / "map"

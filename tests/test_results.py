@@ -149,6 +149,20 @@ def test_paper_neighborhoods_holds_its_published_counts():
     assert table.loc["instrument_pitch"].tolist() == [119.8, 61.8] and table.loc["instrument", "mean"] == 5000
 
 
+def test_thesis_table_holds_its_published_figures():
+    table = results.thesis_table()
+    assert table.loc["nlse"].tolist() == [0.925, 0.883, 0.844, 0.707] and table.loc["pca_lda", 24] == 0.248
+
+
+def test_author_answers_to_analogies_are_shares_of_his_trials():
+    values = {name: value for name, value in published().items() if ".votes." in name}
+    each = {name.split(".votes.")[0] for name in values}
+    assert len(values) == 15 and len(each) == 3
+    for analogy in each:
+        shares = [value for name, value in values.items() if name.startswith(analogy)]
+        assert shares == sorted(shares, reverse=True) and sum(shares) <= 1
+
+
 def test_what_is_kept_is_made_once(tmp_path):
     calls = []
 

@@ -2,8 +2,14 @@
 
 import numpy as np
 import pytest
+import torch
+from pytorch_metric_learning.distances import LpDistance
+from pytorch_metric_learning.utils.accuracy_calculator import AccuracyCalculator
+from pytorch_metric_learning.utils.inference import CustomKNN
+from sklearn.metrics import average_precision_score, ndcg_score, precision_recall_curve
 from test_nearest import BAD, clouds, noise
 
+from dml_lib.nearest import others_of
 from dml_lib.retrieval import LEVELS, ndcg, recall_precision
 from dml_lib.retrieval import retrieval as per_point
 
@@ -14,7 +20,7 @@ def retrieval(z, y):
 
 
 def slow_retrieval(z, y):
-    """Sort all others of each point; no distance occurs twice in the data."""
+    """Sort all others of each point; equal distances stay in order."""
     rows = []
     for i in range(len(z)):
         ranked = sorted((j for j in range(len(z)) if j != i), key=lambda j: np.linalg.norm(z[i] - z[j]))
@@ -38,6 +44,35 @@ def test_retrieval_is_that_of_a_slow_loop(n, n_classes):
     found = retrieval(z, y)
     assert found == pytest.approx(slow_retrieval(z, y))
     assert all(type(value) is float for value in found.values())
+
+
+@pytest.mark.parametrize("n, n_classes", [(50, 5), (60, 15), (12, 2)])
+def test_retrieval_is_that_of_pytorch_metric_learning(n, n_classes):
+    z, y = noise(n, n_classes, seed=n)
+    names = {"r_precision": "r_precision", "map_at_r": "mean_average_precision_at_r"}
+    near = CustomKNN(LpDistance(normalize_embeddings=False))
+    judge = AccuracyCalculator((*names.values(), "precision_at_1"), k="max_bin_count", knn_func=near, device=torch.device("cpu"))
+    theirs = judge.get_accuracy(torch.from_numpy(z), torch.from_numpy(y))
+    ours = retrieval(z, y)
+    assert {name: ours[name] for name in names} == pytest.approx({name: theirs[their] for name, their in names.items()})
+    asked = np.flatnonzero(np.bincount(y)[y] > 1)
+    assert (y[others_of(z, asked, 1)[:, 0]] == y[asked]).mean() == pytest.approx(theirs["precision_at_1"])
+
+
+def test_map_at_r_is_scikit_learns_average_precision_of_the_first_r():
+    """Theirs divides by the hits that are in the list, ours by those that could be: R-precision turns one into the other."""
+    z, y = noise(40, 4)
+    found = per_point(z, y)
+    for i, r in enumerate(np.bincount(y)[y] - 1):
+        hits = y[others_of(z, [i], r)[0]] == y[i]
+        theirs = average_precision_score(hits, -np.arange(r)) if hits.any() else 0
+        assert found["map_at_r"][i] == pytest.approx(theirs * found["r_precision"][i])
+
+
+def test_retrieval_among_ties_is_that_of_a_slow_loop():
+    rng = np.random.default_rng(0)
+    z, y = rng.integers(0, 3, (80, 2)).astype(float), rng.integers(0, 4, 80)
+    assert retrieval(z, y) == pytest.approx(slow_retrieval(z, y))
 
 
 def test_retrieval_is_perfect_on_separate_clouds_and_does_not_depend_on_order():
@@ -69,6 +104,8 @@ def test_ties_are_ranked_the_same_way_each_time():
     rng = np.random.default_rng(0)
     z, y = rng.integers(0, 3, (200, 2)).astype(float), rng.integers(0, 4, 200)
     assert retrieval(z, y) == retrieval(z, y)
+    for score in (ndcg, recall_precision):
+        np.testing.assert_array_equal(score(z, y), score(z, y))
 
 
 def test_retrieval_in_blocks_is_that_of_a_full_sort():
@@ -123,6 +160,31 @@ def test_ndcg_is_that_of_a_slow_loop(n, k):
     assert ndcg(z, notes, k) == pytest.approx(slow_ndcg(z, notes, k))
 
 
+@pytest.mark.parametrize("k", [5, 100])
+def test_ndcg_is_that_of_scikit_learn(k):
+    z, _ = noise(30)
+    notes = np.random.default_rng(1).integers(40, 60, 30)
+    gain = np.maximum(0, 1 - np.abs(notes[:, None] - notes) / 12)
+    near = -np.linalg.norm(z[:, None] - z, axis=2)
+    theirs = [ndcg_score(*(np.delete(x[i], i)[None] for x in (gain, near)), k=k, ignore_ties=True) for i in range(30)]
+    assert ndcg(z, notes, k) == pytest.approx(theirs)
+
+
+def test_ndcg_among_ties_and_duplicates_is_that_of_a_slow_loop():
+    rng = np.random.default_rng(0)
+    z, notes = rng.integers(0, 3, (60, 2)).astype(float), rng.integers(40, 60, 60)
+    assert ndcg(z, notes, 7) == pytest.approx(slow_ndcg(z, notes, 7))
+    assert (ndcg(np.zeros((9, 2)), np.full(9, 60), 4) == 1).all()
+
+
+def test_ndcg_of_points_or_notes_that_are_missing():
+    z, _ = noise(5)
+    with pytest.raises(ValueError, match="expected finite embeddings, found 15 bad values"):
+        ndcg(z * np.nan, np.arange(5))
+    with pytest.raises(ValueError, match="expected a note for each point, found 1 without: drop unlabeled points first"):
+        ndcg(z, np.array([60, 61, np.nan, 63, 64]))
+
+
 def test_ndcg_of_a_perfect_order_and_of_notes_far_apart():
     notes = np.repeat(np.arange(40, 60), 3)
     assert ndcg(notes[:, None] + np.arange(60)[:, None] / 1e3, notes, 2) == pytest.approx(np.ones(60))
@@ -135,6 +197,15 @@ def test_recall_precision_worked_by_hand():
     curve = recall_precision(z, y)
     each = [[1] * 6 + [2 / 3] * 5, [1] * 6 + [2 / 3] * 5, [2 / 3] * 11]  # from 0; from 1; from 4.5: wrong, right, right
     assert curve == pytest.approx(np.mean(each, axis=0))
+
+
+def test_recall_precision_is_that_of_scikit_learn():
+    z, y = noise(40, 4)
+    near, curves = -np.linalg.norm(z[:, None] - z, axis=2), []
+    for i in range(40):
+        precision, recall, _ = precision_recall_curve(np.delete(y == y[i], i), np.delete(near[i], i))
+        curves.append([precision[:-1][recall[:-1] >= level - 1e-9].max() for level in LEVELS])  # theirs ends with a made-up point
+    assert recall_precision(z, y) == pytest.approx(np.mean(curves, axis=0))
 
 
 def test_recall_precision_of_a_perfect_space_and_of_noise():

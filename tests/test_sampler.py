@@ -159,6 +159,8 @@ def test_a_sampler_goes_on_from_its_state(sampler, dataset, cfg):
     first, second = (sampler(dataset, found, cfg, seed) for seed in (1, 2))
     for _ in range(3):
         first.batch()
+        if sampler is GroupSampler:
+            first.see(np.random.default_rng(0).normal(size=(32, 3)))
     second.restore(json.loads(json.dumps(first.state())))
     for _ in range(3):
         for a, b in zip(first.batch(), second.batch()):
@@ -180,19 +182,45 @@ def test_group_batches(scheme, dataset, cfg):
         assert all(sound in found.positive(groups[g]) for sound in sounds[size * g:size * (g + 1)])
 
 
-def test_most_groups_share_a_label_with_another(make_dataset, cfg):
-    """With chance alone few of 8 groups out of 240 would."""
+@pytest.fixture
+def crowd(make_dataset, cfg):
+    """A sampler over 240 neighborhoods, 20 instruments at 12 notes each, of which a batch holds 8; and those neighborhoods."""
     dataset = make_dataset(240)
     dataset.table["instrument"] = [f"i{i // 12:02d}" for i in range(240)]
     dataset.table["note_number"] = [40 + i % 12 for i in range(240)]
-    found = Neighborhoods(dataset.table, "instrument_pitch")
-    sampler = GroupSampler(dataset, found, cfg.with_(ours_group=4))
-    akin = []
-    for _ in range(50):
-        keys = [found.keys[k] for k in sampler.groups()]
-        akin.append([any(a != b and a[part] == b[part] for b in keys) for part in (0, 1) for a in keys])
-    of_instrument, of_pitch = np.mean(akin, axis=0).reshape(2, 8).mean(axis=1)
-    assert of_instrument > 0.5 and of_pitch > 0.55
+    found = Neighborhoods(dataset.table, "instrument_pitch_2")
+    return GroupSampler(dataset, found, cfg.with_(ours_group=4, ours_rivals=3)), found
+
+
+def test_rivals_are_the_nearest_neighborhoods_that_are_not_alike(crowd):
+    sampler, found = crowd
+    assert sampler.rivals(0) == []  # nothing is known of the space yet
+    sampler.centers = np.random.default_rng(0).normal(size=(240, 3))
+    for k in (0, 77, 239):
+        far = [np.inf if found.alike(k)[j] else np.linalg.norm(sampler.centers[j] - sampler.centers[k]) for j in range(240)]
+        rivals = sampler.rivals(k)
+        assert len(set(rivals)) == 3 and set(rivals) <= set(np.argsort(far)[:6])
+    sampler.centers[10:] = np.nan  # of what was not seen nothing is said
+    assert set(sampler.rivals(0)) <= set(range(3, 10)) and len(sampler.rivals(0)) == 3
+
+
+def test_batches_bring_rivals_together(crowd):
+    sampler, _ = crowd
+    sampler.centers = np.arange(240.0)[:, None].repeat(3, axis=1)
+    apart = [np.abs(np.subtract.outer(g, g)) + 999 * np.eye(8) for g in (sampler.groups() for _ in range(30))]
+    assert np.median([a.min(axis=1) for a in apart]) <= 8  # by chance about 15
+    assert all(len(set(sampler.groups())) == 8 for _ in range(30))
+
+
+def test_centers_follow_what_was_seen(crowd):
+    sampler, _ = crowd
+    sampler.batch()
+    z = np.repeat(np.arange(8.0), 4)[:, None] * [1, 2, 3]
+    sampler.see(z)
+    np.testing.assert_allclose(sampler.centers[sampler.shown], np.arange(8.0)[:, None] * [1, 2, 3])
+    assert np.isnan(sampler.centers).all(axis=1).sum() == 232
+    sampler.see(np.zeros_like(z))
+    np.testing.assert_allclose(sampler.centers[sampler.shown], np.arange(8.0)[:, None] * [0.5, 1, 1.5])
 
 
 def test_all_neighborhoods_come_up(dataset, cfg):

@@ -1,5 +1,7 @@
 """One palette, and figures that need no network."""
 
+from copy import copy
+
 import plotly.graph_objects as go
 
 from dml_lib import style
@@ -14,7 +16,21 @@ def test_palette_gives_each_instrument_its_own_look():
 def test_book_renderer_loads_plotly_once_and_escapes_the_alt_text():
     renderer = style.BookRenderer()
     fig = go.Figure(layout={"meta": {"alt": '"><script>alert(1)</script>'}})
-    first, second = (renderer.to_mimebundle(fig.to_dict())["text/html"] for _ in range(2))
+    first, second = (copy(renderer).to_mimebundle(fig.to_dict())["text/html"] for _ in range(2))  # Plotly copies a renderer for each figure
+    assert 'id="plot-0"' in first and 'id="plot-1"' in second
     assert first.count("plotly.min.js") == 1 and "plotly.min.js" not in second
     assert "<script>alert" not in first.split("aria-label=")[1].split(">", 1)[0]
     assert "https://" not in second.replace("https://plot.ly", "")
+
+
+def test_looks_follow_the_palette_and_tell_all_others_apart():
+    looks = style.looks_of("instrument", ["tuba", "trumpet", "unlabeled", "theremin"])
+    assert list(looks) == ["trumpet", "tuba", "unlabeled", "theremin"] and looks["tuba"][0] == style.COLORS["tuba"]
+    sources = style.looks_of("library", [f"source {i}" for i in range(18)])
+    assert len(set(sources.values())) == 18
+    assert list(style.looks_of("dynamics", ["ff", "pp", "mf"])) == ["pp", "mf", "ff"]
+    assert style.looks_of("library", []) == {}
+
+
+def test_stops_are_hex_colors_of_the_scale():
+    assert style.stops_of("Viridis", 3)[::2] == ["#440154", "#fde725"] and len(style.stops_of("Magma")) == 9

@@ -10,6 +10,7 @@ import pandas as pd
 import pooch
 
 from . import decode, files, soundfont, sources
+from .labels import note_name
 from .sources import SOURCES
 
 
@@ -82,6 +83,25 @@ def audio(row):
     if isinstance(row.get("path"), str):
         return decode.decode(row["path"], sr=soundfont.SR)[0], soundfont.SR
     return soundfont.render_row(sources.soundfont_file(row["library"]), row), soundfont.SR
+
+
+def titles(table):
+    """What to call each sound in a picture, such as `trumpet D5, f staccato`; what is not known is left out.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Any of `instrument, note_number, dynamics, articulation`.
+
+    Returns
+    -------
+    list of str
+        The `sound_id` where nothing is known.
+    """
+    known = table.reindex(columns=["instrument", "note_number", "dynamics", "articulation", "sound_id"]).astype(object)
+    known["note_number"] = known["note_number"].map(lambda note: note_name(int(note)), na_action="ignore")
+    rows = known.where(known.notna(), "").astype(str).to_numpy()
+    return [", ".join(filter(None, (f"{i} {n}".strip(), f"{d} {a}".strip()))) or name for i, n, d, a, name in rows]
 
 
 def author_features(code):

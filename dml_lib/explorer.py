@@ -1,0 +1,108 @@
+"""A space to explore in a live Jupyter: menus for scheme, instrument, pitch and color, a sound, and a path to another one."""
+
+import json
+import os
+
+import ipywidgets as widgets
+import numpy as np
+
+from . import figures, player, sonify
+from .sounds import catalog
+
+COLOR_BY = ("instrument", "pitch")
+PATH_STEPS = 16
+
+
+def _shown(*things):
+    """Figures and HTML as the outputs of a widget: they need no kernel to be made, so a test can read them."""
+    bundles = [{"application/vnd.plotly.v1+json": json.loads(t.to_json())} if hasattr(t, "to_json") else {"text/html": t.data} for t in things]
+    return tuple({"output_type": "display_data", "data": bundle, "metadata": {}} for bundle in bundles)
+
+
+class Explorer:
+    """Menus over some spaces of the same sounds.
+
+    Parameters
+    ----------
+    spaces : dict of str to (np.ndarray, np.ndarray)
+        Scheme: embeddings of all frames, and of all sounds.
+    dataset : Dataset
+    cfg : Config
+
+    Attributes
+    ----------
+    scheme, instrument, pitch, color, sound, goal, play : widgets
+        Setting one redraws what depends on it; `play` renders the straight path from `sound` to `goal`.
+    cloud, details, heard : widgets.Output
+        The cloud of the sounds chosen with the path of the sound; the sound and its constant-Q; the path played.
+    widget : widgets.VBox
+        All of them; what a cell ends with.
+    """
+
+    def __init__(self, spaces, dataset, cfg):
+        self.spaces, self.dataset, self.cfg = spaces, dataset, cfg
+        notes = dataset.table["note_number"].dropna()
+        titles = catalog.titles(dataset.table)
+        sounds = [(f"{title} [{i}]", i) for i, title in enumerate(titles)]
+        self.scheme = widgets.Dropdown(options=list(spaces), description="scheme")
+        self.instrument = widgets.Dropdown(options=["all", *dataset.table["instrument"].dropna().unique()], description="instrument")
+        self.pitch = widgets.IntRangeSlider(value=(notes.min(), notes.max()), min=notes.min(), max=notes.max(), description="pitch")
+        self.color = widgets.Dropdown(options=COLOR_BY, description="color by")
+        self.sound = widgets.Dropdown(options=sounds, description="sound")
+        self.goal = widgets.Dropdown(options=sounds, value=len(sounds) - 1, description="path to")
+        self.play = widgets.Button(description="play the path")
+        self.cloud, self.details, self.heard = widgets.Output(), widgets.Output(), widgets.Output()
+        for menu in (self.scheme, self.instrument, self.pitch, self.color, self.sound):
+            menu.observe(lambda _: self._draw(), "value")
+        self.sound.observe(lambda _: self._tell(), "value")
+        self.play.on_click(lambda _: self._walk())
+        menus = [widgets.HBox([self.scheme, self.instrument, self.color, self.pitch]), widgets.HBox([self.sound, self.goal, self.play])]
+        self.widget = widgets.VBox([*menus, self.heard, self.cloud, self.details])
+        self._draw()
+        self._tell()
+
+    def chosen(self):
+        """Which sounds the menus leave, (n_sounds,), bool."""
+        table, (low, high) = self.dataset.table, self.pitch.value
+        fits = table["note_number"].between(low, high).fillna(False).to_numpy(bool)
+        return fits if self.instrument.value == "all" else fits & (table["instrument"] == self.instrument.value).to_numpy(bool)
+
+    def _draw(self):
+        frames, points = self.spaces[self.scheme.value]
+        rows = np.flatnonzero(self.chosen())
+        fig = figures.cloud(points[rows], self.dataset.table.iloc[rows], self.color.value)
+        self.cloud.outputs = _shown(figures.add_path(fig, frames[self.dataset.where(self.sound.value)]))
+
+    def _tell(self):
+        i = self.sound.value
+        title = self.sound.label
+        sound = player.listen({title: catalog.audio(self.dataset.table.iloc[i])})
+        self.details.outputs = _shown(sound, figures.cqt_grid({title: self.dataset.features(i)}, self.cfg))
+
+    def _walk(self):
+        frames, points = self.spaces[self.scheme.value]
+        path = np.linspace(points[self.sound.value], points[self.goal.value], PATH_STEPS)
+        keep = self.chosen()
+        units = sonify.corpus(frames, self.dataset, self.cfg, keep if keep.any() else None)
+        y, sr, _ = sonify.author_method(path, units, self.dataset.table)
+        self.heard.outputs = _shown(player.listen({f"{self.sound.label} to {self.goal.label}": (y, sr)}))
+
+
+def explore(spaces, dataset, cfg):
+    """The explorer where a kernel runs; the spaces side by side in a page of the book, where none does.
+
+    Parameters
+    ----------
+    spaces : dict of str to (np.ndarray, np.ndarray)
+        Scheme: embeddings of all frames, and of all sounds.
+    dataset : Dataset
+    cfg : Config
+
+    Returns
+    -------
+    ipywidgets.VBox or plotly Figure
+    """
+    if not os.environ.get("DML_BOOK"):
+        return Explorer(spaces, dataset, cfg).widget
+    test = (dataset.table["random"] == "test").to_numpy()
+    return figures.side_by_side({scheme: points[test] for scheme, (_, points) in spaces.items()}, dataset.table[test])

@@ -1,0 +1,78 @@
+"""The explorer without a kernel: menus that redraw, sounds that are played, and pictures where nothing can run."""
+
+import json
+import re
+
+import ipywidgets
+import numpy as np
+import pytest
+
+from dml_lib import config, explorer
+
+
+@pytest.fixture
+def parts(make_dataset, monkeypatch, tone, tmp_path):
+    """Two spaces of forty sounds in files."""
+    monkeypatch.delenv("DML_BOOK", raising=False)
+    data = make_dataset(n_bins=192)
+    data.table["path"] = [str(tone(tmp_path / f"{i}.wav", 200 + 10 * i)) for i in range(len(data))]
+    rng = np.random.default_rng(0)
+    spaces = {s: (rng.normal(size=(len(data.frames), 3)), rng.normal(size=(len(data), 3))) for s in ("instrument", "pitch")}
+    return spaces, data, config.Config()
+
+
+def figure(output):
+    return output.outputs[-1]["data"]["application/vnd.plotly.v1+json"]
+
+
+def places(output, name):
+    return next(t for t in figure(output)["data"] if t.get("name") == name)
+
+
+def test_menus_choose_what_is_drawn(parts):
+    spaces, data, cfg = parts
+    e = explorer.Explorer(spaces, data, cfg)
+    assert {t["name"] for t in figure(e.cloud)["data"] if t["mode"] == "markers"} == {"cello", "flute", "oboe", "tuba", "pitch"}
+    before = json.dumps(places(e.cloud, "cello")["x"])
+    e.scheme.value = "pitch"
+    assert json.dumps(places(e.cloud, "cello")["x"]) != before
+    e.instrument.value = "flute"
+    e.pitch.value = (61, 62)
+    table = data.table
+    assert np.array_equal(e.chosen(), (table["instrument"] == "flute") & table["note_number"].between(61, 62))
+    assert {t["name"] for t in figure(e.cloud)["data"] if t["mode"] == "markers"} == {"flute", "pitch"}
+    e.color.value = "pitch"
+    assert places(e.cloud, "pitch")["visible"] is True and places(e.cloud, "flute")["visible"] is False
+
+
+def test_a_sound_is_told_played_and_drawn(parts):
+    e = explorer.Explorer(*parts)
+    before = json.dumps(places(e.cloud, "path")["x"]), e.details.outputs[0]["data"]["text/html"]
+    e.sound.value = 7
+    html = e.details.outputs[0]["data"]["text/html"]
+    assert "<audio" in html and "tuba C#4" in html and html != before[1]
+    assert json.dumps(places(e.cloud, "path")["x"]) != before[0] and figure(e.details)["data"][0]["type"] == "heatmap"
+
+
+def test_a_path_is_played_through_the_chosen_sounds(parts):
+    e = explorer.Explorer(*parts)
+    e.goal.value = 9
+    e.play.click()
+    html = e.heard.outputs[0]["data"]["text/html"]
+    assert re.search(r"cello C4 \[0\] to flute D4 \[9\]", html) and "<audio" in html
+
+
+def test_nothing_left_by_the_menus_is_no_error(parts):
+    e = explorer.Explorer(*parts)
+    e.pitch.min = 0
+    e.pitch.value = (0, 10)
+    assert not e.chosen().any() and [t["name"] for t in figure(e.cloud)["data"] if t["mode"] == "markers"] == ["pitch"]
+    e.play.click()
+    assert e.heard.outputs
+
+
+def test_a_page_without_a_kernel_gets_pictures(parts, monkeypatch):
+    assert isinstance(explorer.explore(*parts), ipywidgets.VBox)
+    monkeypatch.setenv("DML_BOOK", "1")
+    fig = explorer.explore(*parts)
+    assert len(fig.data) == 2 and len(fig.data[0].x) == (parts[1].table["random"] == "test").sum() and fig.layout.meta["linked"]
