@@ -32,7 +32,8 @@ N_PATHS, LINE_S, LEAST_FRAMES = 50, 4.0, 20
 KINDS = ("trajectory", "line")
 UNITS = {
     "reembedding_error": "median distance between neighboring sounds", "join_discontinuity": "median flux of the sources",
-    "pitch_error": "cents", "loudness_variation": "dB",
+    "join_discontinuity_median": "median flux of the sources", "join_discontinuity_changed": "median flux of the sources",
+    "reembedding_error_leveled": "median distance between neighboring sounds", "pitch_error": "cents", "loudness_variation": "dB",
 }
 
 
@@ -44,6 +45,13 @@ def network(cfg, scheme, data, file):
         file.parent.mkdir(parents=True, exist_ok=True)
         save_weights(file, model, cfg, "ours", scheme=scheme)
     return load_weights(file, cfg, "ours")[0]
+
+
+def _space(cfg, scheme, data, file):
+    """An instrument, and the places of all frames."""
+    model = network(cfg, scheme, data, file)
+    frames = embed.embed_frames(model, data, cfg)
+    return Instrument(frames, data, cfg, model), frames
 
 
 def original(sound, instrument, path):
@@ -64,10 +72,10 @@ def wanted(data, frames, points, frame_s, n_paths, seed):
         yield "line", trajectories.line(points[[a, b]], 1 + round(LINE_S / frame_s)), [], None
 
 
-def trial(cfg, model, data, source_flux, n_paths, seed):
+def trial(cfg, instrument, frames, source_flux, n_paths, seed):
     """The values of one scheme and seed, `<measure>.<method>` and the same with `.<kind>`."""
-    frames = embed.embed_frames(model, data, cfg)
-    points, instrument = embed.sound_points(frames, data), Instrument(frames, data, cfg, model)
+    data = instrument.units.dataset
+    points = embed.sound_points(frames, data)
     unit, rows, met = nearest.neighbor_distance(points), [], {}
     every = list(wanted(data, frames, points, instrument.units.frame_s, n_paths, seed))
     for i, (kind, path, banned, note) in enumerate(tqdm(every, unit=" paths")):
@@ -84,7 +92,8 @@ def trial(cfg, model, data, source_flux, n_paths, seed):
             if kinds:
                 means = part.drop(columns=["kind", "method"]).mean().dropna()
                 values |= {f"{measure}.{method}{ending}": float(value) for measure, value in means.items()}
-                values[f"join_discontinuity.{method}{ending}"] = soundcheck.discontinuity([f for kind in kinds for f in met[method, kind]])
+                joined = soundcheck.discontinuity([found for kind in kinds for found in met[method, kind]])
+                values |= {f"{measure}.{method}{ending}": value for measure, value in joined.items()}
     return values
 
 
@@ -115,13 +124,13 @@ def record(seeds=None, full=FULL, work=paths.Run("full"), folder=paths.RECORDED,
     audio = AudioCache(data.table)
     source_flux = lru_cache(maxsize=None)(lambda sound: soundcheck.flux(audio(sound), audio.sr))
     for scheme in SCHEMES:
-        found = []
+        found, space = [], None
         for seed in range(seeds or 3):
             file = work.root / "trials" / f"sonify-{digest(full.as_dict(), data.table['sound_id'].tolist(), scheme, n_paths, seed)}.json"
             if not file.is_file():
                 say(f"playing {n_paths} trajectories and {n_paths} lines, {scheme}, seed {seed}")
-                model = network(full, scheme, data, work.weights(scheme, "sonify"))
-                text = json.dumps(trial(full, model, data, source_flux, n_paths, seed))
+                space = space or _space(full, scheme, data, work.weights(scheme, "sonify"))
+                text = json.dumps(trial(full, *space, source_flux, n_paths, seed))
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.with_suffix(".tmp").write_text(text)
                 file.with_suffix(".tmp").replace(file)

@@ -17,7 +17,7 @@ REGION = 100  # nearest units that count as the right region
 CANDIDATES, KEPT = 20, 96  # nearest units of a path point; stretches of a step that are compared
 CONTEXT = (-4, -1, 0, 3)  # frames about a join that are compared: the network sees 5 before and 4 after
 PITCH = 1.0  # what an octave counts beside the difference of log spectra
-JOINS = (0.4, 0.8, 1.6)  # weights of joins that are tried where the network can hear the choice; else the second
+JOINS = (0.1, 0.2, 0.4, 0.8)  # weights of joins that are tried where the network can hear the choice; else the second
 REVISIONS = 8  # choices for one weight, until no stretch is played twice
 
 

@@ -8,23 +8,31 @@ Source
 Our choice; the author's method was never measured. Chapter 06.
 """
 
+from functools import lru_cache
+
 import librosa
 import numpy as np
 import pandas as pd
+from scipy.ndimage import maximum_filter1d
 
 from . import embed, features
 from .dataset import Dataset
-from .selection import STEP_FRAMES, repeated
+from .selection import STEP_FRAMES, repeated, runs
 from .sounds import decode
 
-FLUX_HOP_S = 0.01
+FLUX_HOP_S, FLUX_SR, FLUX_FRAME = 0.01, 16_000, 1024
 PITCH_SR, PITCH_FRAME, PITCH_HZ = 16_000, 2048, (32.0, 4_200.0)  # fits the notes of our instruments
 AUDIBLE_DB = 60.0
 
 
+@lru_cache(maxsize=4)
+def _transform(**front_end):
+    return features.ConstantQ(**front_end)
+
+
 def analyze(y, sr, cfg):
     """Constant-Q magnitudes of sound made here, (n_frames, n_bins), float32: what the network would see of it."""
-    x = features.cqt_many([decode.resample(y, sr, cfg.sr)], features.ConstantQ(**cfg.front_end()))[0]
+    x = features.cqt_many([decode.resample(y, sr, cfg.sr)], _transform(**cfg.front_end()))[0]
     return x * (cfg.level / max(x.max(), 1e-6)) if cfg.level else x
 
 
@@ -60,13 +68,15 @@ def reembedding_error(z, path, unit=1.0):
 
 
 def flux(y, sr):
-    """Spectral flux every 10 ms: mean rise of the mel bands in dB, (n,), float32.
+    """Spectral flux every 10 ms: mean rise of 64 mel bands in dB since the spectrum before, (n,), float32.
 
     Source
     ------
-    `librosa.onset.onset_strength`.
+    `librosa.onset.onset_strength`, at the rate of the front end.
     """
-    return librosa.onset.onset_strength(y=y, sr=sr, hop_length=round(FLUX_HOP_S * sr))
+    y = decode.resample(y, sr, FLUX_SR)
+    hop = round(FLUX_HOP_S * FLUX_SR)
+    return librosa.onset.onset_strength(y=y, sr=FLUX_SR, n_fft=FLUX_FRAME, hop_length=hop, n_mels=64, center=False)
 
 
 def joins(made, units, source_flux):
@@ -81,46 +91,54 @@ def joins(made, units, source_flux):
 
     Returns
     -------
-    here : np.ndarray, (n_joins,)
-        Where a source is audible on either side.
-    sources : np.ndarray, (at most 2 n_joins,)
-        Of the sounds before and after, where they are audible.
+    pandas.DataFrame
+        One row a meeting: `here`, flux in the sound made, `before` and `after`, flux of the two sources at that instant (NaN
+        where they are not audible), `changed`, whether another sound comes. Meetings in silence are left out.
     """
-    step = np.arange(len(made.chosen) - 1)
+    step, at_s = np.arange(len(made.chosen) - 1), units.frame_s
     if made.method == "ours":
         at, offsets = (step + 1) * STEP_FRAMES - 0.5, (STEP_FRAMES - 0.5, -0.5)
     else:
         at, offsets = (step + 1.5) * STEP_FRAMES, (STEP_FRAMES / 2, -STEP_FRAMES / 2)
-    heard, audible, sources = np.zeros(len(step), bool), units.audible, []
-    for unit, offset in zip((made.chosen[:-1], made.chosen[1:]), offsets):
+    found = {"here": _at(flux(made.y, made.sr), at * at_s)}
+    for side, unit, offset in zip(("before", "after"), (made.chosen[:-1], made.chosen[1:]), offsets):
         sound, frame = units.sound[unit], units.frame[unit] + offset
         near = np.round(frame + 1e-6).astype(int)
         there = (near >= 0) & (near < units.dataset.n_frames[sound])
-        there[there] = audible[units.dataset.start[sound[there]] + near[there]]
-        sources += [_at(source_flux(int(s)), f * units.frame_s) for s, f in zip(sound[there], frame[there])]
-        heard |= there
-    return _at(flux(made.y, made.sr), at[heard] * units.frame_s), np.array(sources)
+        there[there] = units.audible[units.dataset.start[sound[there]] + near[there]]
+        found[side] = [_at(source_flux(int(s)), f * at_s) if t else np.nan for s, f, t in zip(sound, frame, there)]
+    found["changed"] = np.isin(step + 1, runs(made.chosen, units)[:, 0])
+    return pd.DataFrame(found).dropna(subset=["before", "after"], how="all")
 
 
 def _at(values, seconds):
-    return values[np.clip(np.round(np.asarray(seconds) / FLUX_HOP_S).astype(int), 0, len(values) - 1)]
+    """Largest flux whose spectra reach to some instants: a cut is seen first by the spectrum that it enters.
+
+    Value `i` is the rise from 10 (i - 1) ms to 10 i ms.
+    """
+    largest = maximum_filter1d(values, 1 + round(FLUX_FRAME / FLUX_SR / FLUX_HOP_S), mode="nearest")
+    return largest[np.clip(np.round(np.asarray(seconds) / FLUX_HOP_S + 0.5).astype(int), 0, len(values) - 1)]
 
 
 def discontinuity(found):
-    """Join discontinuity of some sounds: mean flux where units meet over the median flux of their sources there.
+    """Join discontinuity of some sounds: flux where units meet over the median flux of their sources at the same instants.
 
     Parameters
     ----------
-    found : sequence of (here, sources)
+    found : sequence of pandas.DataFrame
         From `joins`.
 
     Returns
     -------
-    float
-        About 1 where nothing is joined; NaN where nothing is audible.
+    dict of str to float
+        `join_discontinuity`: of the mean flux, which attacks rule: above 1 even where nothing is joined.
+        `join_discontinuity_median`: of the median flux, 1 where nothing is joined. `join_discontinuity_changed`: of the median
+        flux where another sound comes. A figure is absent where nothing is audible.
     """
-    here, sources = (np.concatenate(part) for part in zip(*found))
-    return float(here.mean() / np.median(sources)) if len(here) and np.median(sources) else float("nan")
+    table = pd.concat(found)
+    usual = np.nanmedian(table[["before", "after"]].to_numpy(float)) if len(table) else 0.0
+    figures = {"": table["here"].mean(), "_median": table["here"].median(), "_changed": table["here"][table["changed"]].median()}
+    return {f"join_discontinuity{name}": float(value / usual) for name, value in figures.items() if usual > 0 and np.isfinite(value)}
 
 
 def pitch_error(y, sr, note_number):
