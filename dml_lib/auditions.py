@@ -143,7 +143,7 @@ def record(seeds=None, full=FULL, work=paths.Run("full"), folder=paths.RECORDED,
     return results.save(folder / "sonify.json", values, full, UNITS, series=series)["values"]
 
 
-def recorded(measure, kind=""):
+def summary(measure, kind=""):
     """A recorded measure as a table of text: one row a scheme, one column a method, mean (smallest, largest).
 
     Parameters
@@ -162,3 +162,9 @@ def recorded(measure, kind=""):
         } for scheme in SCHEMES
     }
     return pd.DataFrame(rows).T
+
+
+def ratio(measure):
+    """A recorded measure of our method over that of the author's, mean over the schemes."""
+    values = results.recorded("sonify")
+    return float(np.mean([values[f"{scheme}.{measure}.ours"] / values[f"{scheme}.{measure}.author"] for scheme in SCHEMES]))

@@ -12,6 +12,7 @@ import numpy as np
 
 from . import dataset, embed, paths, soundcheck, tensors, trajectories
 from .config import SCHEMES, Config, check_name
+from .selection import STEP_FRAMES
 from .sonify import Instrument, Sonification
 from .sounds import decode, files, soundfont
 from .store import digest
@@ -19,6 +20,7 @@ from .weights import ADVICE, load_weights
 
 WAYS = ("trajectory", "line", "spline", "geodesic", "walk", "graph-walk")
 LASTS_S = 4.0
+WALK_STEP = 0.05  # of a walk, in radii of the corpus
 
 
 def _network(file):
@@ -153,7 +155,8 @@ def perform(instrument, cfg, start, end=None, way=None, seconds=None, method="ou
         points = np.stack([point, np.median(locate(end, instrument, cfg)[0], axis=0)])
         lead = trajectories.Graph(instrument.units.z).geodesic if way == "geodesic" else getattr(trajectories, way)
         path = lead(points, n_steps)
+    elif way == "walk":
+        path = trajectories.walk(point, n_steps, seed, step=instrument.units.radius * WALK_STEP)
     else:
-        wander = trajectories.walk if way == "walk" else trajectories.Graph(instrument.units.z).walk
-        path = wander(point, n_steps, seed)
+        path = trajectories.stretch(trajectories.Graph(instrument.units.z).walk(point, 2 + n_steps // STEP_FRAMES, seed), n_steps)
     return instrument.play(path, method, seed=seed, seconds=seconds)
