@@ -164,7 +164,7 @@ def summary(measure, kind=""):
     return pd.DataFrame(rows).T
 
 
-def ratio(measure):
-    """A recorded measure of our method over that of the author's, mean over the schemes."""
+def ratio(measure, method="ours"):
+    """A recorded measure of one method over that of the author's, mean over the schemes."""
     values = results.recorded("sonify")
-    return float(np.mean([values[f"{scheme}.{measure}.ours"] / values[f"{scheme}.{measure}.author"] for scheme in SCHEMES]))
+    return float(np.mean([values[f"{scheme}.{measure}.{method}"] / values[f"{scheme}.{measure}.author"] for scheme in SCHEMES]))

@@ -71,8 +71,8 @@ class Instrument:
         path : np.ndarray, (n_frames, n_dims)
             One point a frame, two or more.
         method : str
-            "ours": stretches chosen by `selection.viterbi`, joined by `synthesis.splice`. "author": the nearest units in `synthesis.grains`, which lasts 0.25 s for each step
-            and one more. "random": grains of units from the right region.
+            "ours": stretches chosen by `selection.viterbi`, joined by `synthesis.splice`. "author": the nearest units in
+            `synthesis.grains`, which lasts 0.25 s for each step and one more. "random": grains of units from the right region.
         banned : sequence of int
             Rows of the table of sounds that may not be played, such as the one that the path is taken from.
         seed : int
