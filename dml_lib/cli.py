@@ -14,6 +14,7 @@ Examples:
   python -m dml_lib sources                which sounds are here, and how to get the others
   python -m dml_lib fetch fluidr3          get one of them without touching the system
   python -m dml_lib report --profile fast  the report card of that run, also as CSV and LaTeX
+  python -m dml_lib sonify _run/standard --from trumpet --to flute -o glide.wav
 """
 
 
@@ -67,9 +68,12 @@ def report(profile, run_dir, full, only, seeds):
     if only and not full:
         raise click.UsageError("--only names a recorded experiment: add --full")
     if full:
-        from . import comparison
+        from . import auditions, comparison
 
-        own = {"leaks": experiments.record_leaks, "baselines": lambda: comparison.record(seeds)}
+        own = {
+            "leaks": experiments.record_leaks, "baselines": lambda: comparison.record(seeds),
+            "sonify": lambda: auditions.record(seeds, say=click.echo),
+        }
         known = [*own, *experiments.EXPERIMENTS]
         for name in [config.check_name("experiment", only, known)] if only else known:
             values = own[name]() if name in own else experiments.run(name, seeds, say=click.echo)
@@ -81,6 +85,29 @@ def report(profile, run_dir, full, only, seeds):
     click.echo(card.text(content) + "\n")
     for written in card.write(content, path.parent):
         click.echo(f"written: {written}")
+
+
+@commands.command()
+@click.argument("out", type=click.Path())
+@click.option("--from", "start", required=True, help="A sound id, an audio file, or an instrument of the corpus.")
+@click.option("--to", "end", help="The same, for a path from sound to sound.")
+@click.option("-o", "--output", default="out.wav", show_default=True, type=click.Path(dir_okay=False), help="WAV file; a cue list is put beside it.")
+@click.option("--path", "way", help="trajectory, line, spline, geodesic, walk or graph-walk.")
+@click.option("--seconds", type=click.FloatRange(0.1, 600), help="How long; 4 s, or the sound's own time for its trajectory.")
+@click.option("--scheme", default="instrument_pitch", show_default=True, help="Whose space.")
+@click.option("--weights", type=click.Path(), help="File of the network; that of the run, or of the last run of the book.")
+@click.option("--method", default="ours", show_default=True, help="ours, author or random.")
+@click.option("--bits", default="24", show_default=True, help="16, 24 or float.")
+@click.option("--seed", default=0, show_default=True)
+def sonify(out, start, end, output, way, seconds, scheme, weights, method, bits, seed):
+    """Play a path through the space with the sounds of OUT, the folder of a run of the book or a folder of sounds."""
+    from . import performance, sonify
+
+    instrument, cfg = performance.open_corpus(out, scheme, weights)
+    made = performance.perform(instrument, cfg, start, end, way, seconds, method, seed)
+    cues = instrument.cues(made)
+    wav, csv = sonify.write(output, made, cues, bits)
+    click.echo(f"{wav}: {len(made.y) / made.sr:.2f} s from {cues['sound'].nunique()} sounds, listed in {csv}")
 
 
 @commands.command()

@@ -10,7 +10,7 @@ from . import figures, player, sonify
 from .sounds import catalog
 
 COLOR_BY = ("instrument", "pitch")
-PATH_STEPS = 16
+PATH_FRAMES = 81  # 4 s
 
 
 def _shown(*things):
@@ -81,11 +81,10 @@ class Explorer:
 
     def _walk(self):
         frames, points = self.spaces[self.scheme.value]
-        path = np.linspace(points[self.sound.value], points[self.goal.value], PATH_STEPS)
+        path = np.linspace(points[self.sound.value], points[self.goal.value], PATH_FRAMES)
         keep = self.chosen()
-        units = sonify.corpus(frames, self.dataset, self.cfg, keep if keep.any() else None)
-        y, sr, _ = sonify.author_method(path, units, self.dataset.table)
-        self.heard.outputs = _shown(player.listen({f"{self.sound.label} to {self.goal.label}": (y, sr)}))
+        made = sonify.Instrument(frames, self.dataset, self.cfg, keep=keep if keep.any() else None).play(path)
+        self.heard.outputs = _shown(player.listen({f"{self.sound.label} to {self.goal.label}": (made.y, made.sr)}))
 
 
 def explore(spaces, dataset, cfg):

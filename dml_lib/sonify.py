@@ -1,157 +1,175 @@
-"""Paths through the space become sound: concatenative synthesis from the frames of a corpus."""
+"""Paths through the space become sound: a corpus that can be played, the methods that play it, and the files they leave."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.spatial import cKDTree
+import soundfile
 
-from . import features
-from .sounds import catalog, decode
+from . import selection, soundcheck, synthesis
+from .config import check_name
+from .units import AudioCache, Units
 
-GRAIN_S = 0.5
-PEAK = 0.9
-SILENT_PEAK = 1e-4  # -80 dB: below it a grain is noise, not sound
+METHODS = ("author", "random", "ours")
+SUBTYPES = {"16": "PCM_16", "24": "PCM_24", "float": "FLOAT"}
 
 
 @dataclass(frozen=True)
-class Units:
-    """Frames of a corpus that may be played.
+class Sonification:
+    """A path made sound.
 
     Attributes
     ----------
-    z : np.ndarray, (n_units, n_dims)
-        Place in the space.
-    sound, frame : np.ndarray, (n_units,), int64
-        Row of the table of sounds, and frame number within that sound.
-    frame_s : float
-        Seconds from one frame to the next.
+    y : np.ndarray, (n_samples,), float32
+        Mono.
+    sr : int
+        Hz.
+    path : np.ndarray, (n_frames, n_dims), float32
+        What was meant, one point a frame.
+    chosen : np.ndarray, (n_steps,), int64
+        The unit played in each step of 0.25 s.
+    method : str
     """
 
-    z: np.ndarray
-    sound: np.ndarray
-    frame: np.ndarray
-    frame_s: float
+    y: np.ndarray
+    sr: int
+    path: np.ndarray
+    chosen: np.ndarray
+    method: str
 
 
-def corpus(z, dataset, cfg, keep=None):
-    """The units of a dataset.
+class Instrument:
+    """A corpus that plays paths: its units, its audio and, where it is given, the network that hears it.
 
     Parameters
     ----------
     z : np.ndarray, (n_frames_total, n_dims)
+        Places of all frames of the dataset.
     dataset : Dataset
     cfg : Config
+    model : Embedder, optional
+        Lets our method judge its choice by ear before it is played.
     keep : np.ndarray, (n_sounds,), bool, optional
-        Sounds that may be used; all if not given.
+        Sounds that may be played.
 
     Raises
     ------
     ValueError
-        Nothing is left to play.
+        Nothing to play: see `Units`.
     """
-    sound = dataset.sound_of_frame()
-    frame = np.arange(len(sound)) - dataset.start[sound]
-    chosen = np.ones(len(sound), bool) if keep is None else keep[sound]
-    if not chosen.any():
-        raise ValueError("expected at least one sound to play from, found none: keep more sounds")
-    return Units(z[chosen], sound[chosen], frame[chosen], cfg.hop_length / cfg.sr)
+
+    def __init__(self, z, dataset, cfg, model=None, keep=None):
+        self.units, self.audio = Units(z, dataset, cfg, keep), AudioCache(dataset.table)
+        self.hear = (lambda x: soundcheck.reembed(x, model, cfg)) if model is not None else None
+
+    def play(self, path, method="ours", banned=(), seed=0, seconds=None):
+        """Make sound of a path.
+
+        Parameters
+        ----------
+        path : np.ndarray, (n_frames, n_dims)
+            One point a frame, two or more.
+        method : str
+            "ours": stretches chosen by `selection.viterbi`, joined by `synthesis.splice`. "author": the nearest units in
+            `synthesis.grains`, which lasts 0.25 s for each step and one more. "random": grains of units from the right region.
+        banned : sequence of int
+            Rows of the table of sounds that may not be played, such as the one that the path is taken from.
+        seed : int
+            Of "random", the only method that draws.
+        seconds : float, optional
+            How long our method plays, up to the sample; from the first point to the last if not given.
+
+        Returns
+        -------
+        Sonification
+
+        Raises
+        ------
+        ValueError
+            Unknown method, or a path that does not lead through the corpus.
+        units.SourceChanged
+            The source of a sound is not there any more, or another one.
+        """
+        check_name("method", method, METHODS)
+        path, units, audio = self.units.check(path, 2), self.units, self.audio
+        if method == "ours":
+            chosen = selection.viterbi(path, units, banned, self.hear)
+            seconds = (len(path) - 1) * units.frame_s if seconds is None else seconds
+            y = synthesis.splice(chosen, units, audio, round(seconds * audio.sr))
+        else:
+            pick = {"author": selection.nearest_units, "random": selection.random_units}[method]
+            chosen = pick(path, units, banned, *([seed] if method == "random" else []))
+            y = synthesis.grains(chosen, units, audio)
+        return Sonification(y, audio.sr, path, chosen, method)
+
+    def cues(self, made):
+        """What was played when, one row a run of one sound: enough to build the sound again elsewhere.
+
+        Returns
+        -------
+        pandas.DataFrame
+            `start_s, length_s` in the sound made; `sound_id`, `file` (empty for a rendered sound), `source_s` (time in that
+            sound that `start_s` corresponds to); `instrument, note_number` where labeled; `sound` (row of the table of
+            sounds) and `distance` (mean from the path).
+        """
+        units, table, step_s = self.units, self.units.dataset.table, selection.STEP_FRAMES * self.units.frame_s
+        far = np.linalg.norm(units.z[made.chosen] - made.path[::selection.STEP_FRAMES], axis=1)
+        if made.method == "ours":
+            found = selection.runs(made.chosen, units)
+            start, first = np.maximum(found[:, 0] * step_s - units.frame_s / 2, 0), found[:, 0]
+            length = np.diff(np.append(start, len(made.y) / made.sr))
+            source = units.frame[found[:, 1]] * units.frame_s + start - found[:, 0] * step_s
+        else:
+            first = np.arange(len(made.chosen))
+            start, length = first * step_s, np.full(len(first), synthesis.GRAIN_S)
+            source = units.frame[made.chosen] * units.frame_s - synthesis.GRAIN_S / 2
+        rows = table.iloc[units.sound[made.chosen[first]]]
+        found = pd.DataFrame({
+            "start_s": start, "length_s": length, "sound_id": rows["sound_id"].to_numpy(),
+            "file": rows["path"].fillna("").to_numpy() if "path" in rows else "", "source_s": source,
+            "sound": units.sound[made.chosen[first]], "distance": np.add.reduceat(far, first) / np.diff(np.append(first, len(far))),
+        })
+        for label in ("instrument", "note_number"):
+            found[label] = rows[label].to_numpy() if label in rows else None
+        return found
 
 
-def nearest_units(path, units):
-    """Index of the nearest unit of each path point.
+def write(path, made, cues, bits="24"):
+    """Write a WAV file and, beside it, its cue list as CSV; both whole or not at all.
 
     Parameters
     ----------
-    path : np.ndarray, (n_steps, n_dims)
-    units : Units
-
-    Returns
-    -------
-    np.ndarray, (n_steps,), int64
-
-    Raises
-    ------
-    ValueError
-        The path is empty, has another number of dimensions or is not finite.
-
-    Source
-    ------
-    Thesis-era original code: Euclidean 1-nearest neighbor.
-    """
-    path = np.asarray(path)
-    if path.ndim != 2 or not len(path) or path.shape[1] != units.z.shape[1] or not np.isfinite(path).all():
-        raise ValueError(f"expected a finite path (n_steps, {units.z.shape[1]}), found {path.shape}")
-    return cKDTree(units.z).query(path)[1]
-
-
-def overlap_add(grains, hop):
-    """Add Hann-windowed grains at steps of `hop` samples.
-
-    Parameters
-    ----------
-    grains : np.ndarray, (n_grains, n_samples), float32
-    hop : int
-
-    Returns
-    -------
-    np.ndarray, ((n_grains - 1) * hop + n_samples,), float32
-    """
-    n, size = grains.shape
-    window = np.hanning(size + 1)[:size].astype(np.float32)  # periodic: windows at half steps add to one
-    y = np.zeros((n - 1) * hop + size, np.float32)
-    for i, grain in enumerate(grains):
-        y[i * hop:i * hop + size] += grain * window
-    return y
-
-
-def author_method(path, units, table):
-    """Play a path as the author did: the nearest unit of each step, half-second grains, half overlapping.
-
-    Parameters
-    ----------
-    path : np.ndarray, (n_steps, n_dims)
-        One point each 0.25 s.
-    units : Units
-    table : pandas.DataFrame
-        The sounds of the corpus; their audio is rendered when it is needed.
-
-    Returns
-    -------
-    y : np.ndarray, (n_samples,), float32
-        Mono, peak 0.9; (n_steps + 1) * 0.25 s long.
-    sr : int
+    path : path
+        Ends with .wav; the cue list has the same name with .csv.
+    made : Sonification
     cues : pandas.DataFrame
-        `step, sound, seconds, distance`: what was played when, and how far it lies from the path.
+        From `Instrument.cues`.
+    bits : str
+        "16", "24" or "float".
 
-    Source
+    Returns
+    -------
+    tuple of Path
+        The two files.
+
+    Raises
     ------
-    Thesis-era original code: each grain is divided by half its peak, without alignment or any cost of joins. Our choice:
-    a silent grain stays silent, and the whole is scaled to a peak below full scale, which his sum exceeds.
+    ValueError
+        Another ending, unknown bits, or no such folder.
     """
-    chosen = nearest_units(path, units)
-    grains, sounds, rate = [], {}, None
-    for i in chosen:
-        sound = int(units.sound[i])
-        if sound not in sounds:
-            sounds[sound], rate = catalog.audio(table.iloc[sound])
-        size = round(GRAIN_S * rate)
-        size += size % 2
-        y = np.pad(sounds[sound], size)  # a grain may hang over either end
-        middle = round(units.frame[i] * units.frame_s * rate) + size
-        grain = y[middle - size // 2:middle - size // 2 + size]
-        grain = np.pad(grain, (0, size - len(grain)))
-        peak = float(np.abs(grain).max())
-        grains.append(grain / (peak / 2) if peak > SILENT_PEAK else np.zeros_like(grain))
-    y = overlap_add(np.stack(grains), size // 2)
-    cues = pd.DataFrame({
-        "step": np.arange(len(chosen)), "sound": units.sound[chosen], "seconds": units.frame[chosen] * units.frame_s,
-        "distance": np.linalg.norm(units.z[chosen] - path, axis=1),
-    })
-    return y * (PEAK / max(float(np.abs(y).max()), 1e-9)), rate, cues
-
-
-def analyze(y, sr, cfg):
-    """Constant-Q magnitudes of sound made here, (n_frames, n_bins), float32: what the network would see of it."""
-    x = features.cqt_many([decode.resample(y, sr, cfg.sr)], features.ConstantQ(**cfg.front_end()))[0]
-    return x * (cfg.level / max(x.max(), 1e-6)) if cfg.level else x
+    path = Path(path)
+    if path.suffix.lower() != ".wav" or not path.parent.is_dir():
+        raise ValueError(f"expected a name that ends with .wav in a folder that is there, found {path}: choose another one")
+    subtype = SUBTYPES[check_name("sample format", bits, SUBTYPES)]
+    files = path, path.with_suffix(".csv")
+    parts = [file.with_name(f".{file.name}.part") for file in files]
+    try:
+        soundfile.write(parts[0], made.y, made.sr, subtype=subtype, format="WAV")
+        cues.to_csv(parts[1], index=False, float_format="%.6f")
+        for part, file in zip(parts, files):
+            part.replace(file)
+    finally:
+        for part in parts:
+            part.unlink(missing_ok=True)
+    return files

@@ -1,83 +1,138 @@
-"""Paths become sound: the author's method."""
+"""Paths become sound: the whole way from a space to a file."""
 
 import numpy as np
 import pandas as pd
+import pooch
 import pytest
+import soundfile
 
-from dml_lib import config, sonify
-from dml_lib.sounds import soundfont
+from dml_lib import config, dataset, embed, paths, soundcheck, sonify, train, trajectories
+from dml_lib.sounds import catalog, soundfont, sources
 
-CFG = config.Config()
+CFG = config.Config(threads=1, seed=1)
 
 
 @pytest.fixture(scope="module")
-def table():
-    return soundfont.recipes("timgm6mb", 2, 1, 0, ("trumpet", "flute"))
+def space(tmp_path_factory):
+    """24 notes of three instruments in the space of an untrained network: (frames, dataset, model)."""
+    table = soundfont.recipes("timgm6mb", 8, 1, 0, ("trumpet", "flute", "cello"))
+    checksum = pooch.file_hash(str(sources.soundfont_file("timgm6mb")))
+    data = dataset.analyze(table.assign(checksum=checksum), CFG, paths.Run("test", str(tmp_path_factory.mktemp("run"))), progress=False)[0]
+    model = train.untrained(CFG, "ours")
+    return embed.embed_frames(model, data, CFG), data, model
 
 
-@pytest.fixture
-def units():
-    """Two sounds of ten frames each, on two lines."""
-    z = np.concatenate([np.linspace([0, 0, 0], [1, 0, 0], 10), np.linspace([0, 5, 0], [1, 5, 0], 10)])
-    return sonify.Units(z, np.repeat([0, 1], 10), np.tile(np.arange(10), 2), 0.05)
+@pytest.fixture(scope="module")
+def instrument(space):
+    return sonify.Instrument(*space[:2], CFG, space[2])
 
 
-def test_nearest_units_against_brute_force(units):
-    path = np.random.default_rng(0).uniform(0, 5, (30, 3))
-    slow = [int(((units.z - p) ** 2).sum(1).argmin()) for p in path]
-    assert sonify.nearest_units(path, units).tolist() == slow
+@pytest.fixture(scope="module")
+def glide(instrument, space):
+    """A line from one sound's middle to another's, of 2 s."""
+    points = embed.sound_points(*space[:2])
+    return trajectories.line(points[[0, 12]], 41)
 
 
-@pytest.mark.parametrize("path", [np.zeros((0, 3)), np.zeros((2, 2)), np.zeros(3), np.full((2, 3), np.nan)])
-def test_a_path_that_is_none_is_refused(path, units):
-    with pytest.raises(ValueError, match=r"expected a finite path \(n_steps, 3\)"):
-        sonify.nearest_units(path, units)
+@pytest.mark.parametrize("method", sonify.METHODS)
+def test_what_is_made_is_clean(instrument, glide, method):
+    made = instrument.play(glide, method)
+    assert made.y.dtype == np.float32 and made.y.ndim == 1 and made.sr == soundfont.SR
+    assert 0.01 < np.abs(made.y).max() <= 0.9 + 1e-6  # no clipping, and something to hear
+    assert abs(float(made.y.mean())) < 0.005  # no DC
+    source = max(np.abs(np.diff(instrument.audio(s))).max() / np.abs(instrument.audio(s)).max() for s in instrument.units.sound[made.chosen])
+    assert np.abs(np.diff(made.y)).max() < 2 * source * np.abs(made.y).max()  # no click: a grain may be at its peak, twice
 
 
-def test_overlap_add_of_constant_grains_is_constant():
-    y = sonify.overlap_add(np.ones((7, 100), np.float32), 50)
-    assert y.shape == (6 * 50 + 100,) and np.allclose(y[50:-50], 1, atol=1e-6) and y.dtype == np.float32
+def test_silence_only_where_the_path_ends_in_it(instrument, glide, space):
+    def quiet(y):
+        return np.sqrt(np.add.reduceat(y**2, np.arange(0, len(y), 2205)) / 2205) < 1e-4
+
+    assert not quiet(instrument.play(glide).y)[1:-1].any()
+    frames, data, _ = space
+    path = np.concatenate([frames[data.where(0)], np.repeat(frames[data.where(0)][-1:], 30, axis=0)])
+    silent = quiet(instrument.play(path).y)
+    assert not silent[:8].any() and silent[-10:].mean() > 0.5
 
 
-def test_a_path_over_units_plays_exactly_these(units, table):
-    y, sr, cues = sonify.author_method(units.z[[0, 3, 15]], units, table)
-    assert cues["sound"].tolist() == [0, 0, 1] and np.allclose(cues["distance"], 0)
-    assert np.allclose(cues["seconds"], [0, 0.15, 0.25])
-    assert sr == soundfont.SR and len(y) == 4 * round(0.25 * sr)
+@pytest.mark.parametrize("seconds", [2.0, 1.777, 1.951])
+def test_it_lasts_as_long_as_asked_to_the_sample(instrument, glide, seconds):
+    n_steps = 1 + int(np.ceil(seconds / 0.05 - 1e-9))
+    assert len(instrument.play(glide[:n_steps], seconds=seconds).y) == round(seconds * soundfont.SR)
+    assert len(instrument.play(glide).y) == 2 * soundfont.SR
+    assert len(instrument.play(glide, "author").y) == 10 * round(soundfont.SR / 4)
 
 
-def test_result_is_audible_and_clean(units, table):
-    y, _, _ = sonify.author_method(units.z[:6], units, table)
-    assert abs(np.abs(y).max() - sonify.PEAK) < 1e-6
-    assert y[0] == 0 and abs(float(y.mean())) < 0.01 and np.abs(np.diff(y)).max() < 0.5
+@pytest.mark.parametrize("method", sonify.METHODS)
+def test_deterministic_by_seed(instrument, glide, method):
+    first, second, third = (instrument.play(glide, method, seed=s).y for s in (0, 0, 1))
+    assert np.array_equal(first, second) and np.array_equal(first, third) == (method != "random")
 
 
-def test_deterministic(units, table):
-    first, second = (sonify.author_method(units.z[::4], units, table)[0] for _ in range(2))
-    assert np.array_equal(first, second)
+def test_a_sound_resynthesized_from_itself_is_itself(instrument, space):
+    frames, data, _ = space
+    made = instrument.play(frames[data.where(4)])
+    assert set(instrument.units.sound[made.chosen]) == {4}
+    y, edge = catalog.audio(data.table.iloc[4])[0], 2000
+    assert np.allclose(made.y[:len(made.y) - edge], y[:len(made.y) - edge], atol=1e-5)
+    measured = soundcheck.measure(made, instrument, CFG, 1.0, int(data.table["note_number"].iloc[4]))
+    assert measured["clipped"] == 0 == measured["repetition_rate"] and measured["pitch_error"] < 30
+    far = np.linalg.norm(np.diff(made.path, axis=0), axis=1).mean()
+    assert measured["reembedding_error"] < far / 5
 
 
-def test_a_silent_grain_stays_silent(units, table):
-    late = sonify.Units(units.z, units.sound, units.frame + 10_000, 0.05)
-    y, _, _ = sonify.author_method(late.z[:3], late, table)
-    assert not y.any()
+def test_the_source_can_be_left_out(instrument, space):
+    frames, data, _ = space
+    for method in sonify.METHODS:
+        assert 4 not in instrument.units.sound[instrument.play(frames[data.where(4)], method, [4]).chosen]
 
 
-def test_corpus_leaves_out_what_is_not_kept(dataset):
-    z = np.zeros((len(dataset.frames), 3))
-    keep = np.arange(len(dataset)) != 2
-    found = sonify.corpus(z, dataset, CFG, keep)
-    assert set(found.sound) == set(range(len(dataset))) - {2}
-    assert found.frame_s == 0.05
-    for sound in (0, 3):
-        assert found.frame[found.sound == sound].tolist() == list(range(dataset.n_frames[sound]))
+@pytest.mark.parametrize("change, words", [
+    (lambda p: p[:1], "at least 2 steps"), (lambda p: p + 1e3, "path through the corpus"), (lambda p: p * np.nan, "finite path"),
+])
+def test_bad_paths_are_refused(instrument, glide, change, words):
+    with pytest.raises(ValueError, match=words):
+        instrument.play(change(glide))
 
 
-def test_an_empty_corpus_is_refused(dataset):
+def test_an_unknown_method_is_refused(instrument, glide):
+    with pytest.raises(ValueError, match="Did you mean 'author'"):
+        instrument.play(glide, "auhtor")
+
+
+def test_an_empty_corpus_is_refused(space):
     with pytest.raises(ValueError, match="at least one sound to play from"):
-        sonify.corpus(np.zeros((len(dataset.frames), 3)), dataset, CFG, np.zeros(len(dataset), bool))
+        sonify.Instrument(*space[:2], CFG, keep=np.zeros(len(space[1]), bool))
 
 
-def test_cues_are_a_table(units, table):
-    _, _, cues = sonify.author_method(units.z[:2], units, table)
-    assert isinstance(cues, pd.DataFrame) and list(cues.columns) == ["step", "sound", "seconds", "distance"]
+def test_cues_say_what_is_heard(instrument, glide):
+    made = instrument.play(glide)
+    cues = instrument.cues(made)
+    assert np.isclose(cues["length_s"].sum(), 2) and np.allclose(cues["start_s"][1:], (cues["start_s"] + cues["length_s"])[:-1])
+    first, n = cues.iloc[0], round(0.05 * made.sr)
+    at = round((first["start_s"] + 0.05) * made.sr)
+    source = round((first["source_s"] + 0.05) * made.sr)
+    wave, other = made.y[at:at + n], instrument.audio(first["sound"])[source:source + n]
+    assert np.corrcoef(wave, other)[0, 1] > 0.99  # the source, but for its level
+    assert len(instrument.cues(instrument.play(glide, "author"))) == 9
+
+
+@pytest.mark.parametrize("bits, subtype, step", [("16", "PCM_16", 2**-15), ("24", "PCM_24", 2**-23), ("float", "FLOAT", 1e-9)])
+def test_files_hold_what_was_made(instrument, glide, tmp_path, bits, subtype, step):
+    made = instrument.play(glide)
+    wav, csv = sonify.write(tmp_path / "out.wav", made, instrument.cues(made), bits)
+    y, sr = soundfile.read(wav)
+    assert soundfile.info(wav).subtype == subtype and sr == made.sr and np.abs(y - made.y).max() <= step
+    assert pd.read_csv(csv)["sound_id"].tolist() == instrument.cues(made)["sound_id"].tolist()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out.csv", "out.wav"]
+
+
+def test_nothing_is_left_half_written(instrument, glide, tmp_path):
+    made = instrument.play(glide)
+    for name, bits, words in (("out.mp3", "24", "ends with .wav"), ("no/out.wav", "24", "ends with .wav"), ("out.wav", "8", "sample format")):
+        with pytest.raises(ValueError, match=words):
+            sonify.write(tmp_path / name, made, instrument.cues(made), bits)
+    (tmp_path / "out.csv").mkdir()  # cannot be replaced by a file
+    with pytest.raises(OSError):
+        sonify.write(tmp_path / "out.wav", made, instrument.cues(made))
+    assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")]

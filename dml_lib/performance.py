@@ -1,0 +1,162 @@
+"""From names to sound: a run of the book or a folder of sounds is opened, sounds and files are found in it, a path is played.
+
+Source
+------
+Our choice. `python -m dml_lib sonify`.
+"""
+
+import math
+from pathlib import Path
+
+import numpy as np
+
+from . import dataset, embed, paths, soundcheck, tensors, trajectories
+from .config import SCHEMES, Config, check_name
+from .selection import STEP_FRAMES
+from .sonify import Instrument, Sonification
+from .sounds import decode, files, soundfont
+from .store import digest
+from .weights import ADVICE, load_weights
+
+WAYS = ("trajectory", "line", "spline", "geodesic", "walk", "graph-walk")
+LASTS_S = 4.0
+WALK_STEP = 0.05  # of a walk, in radii of the corpus
+
+
+def _network(file):
+    """A network and the settings that it was trained with, from the card of its file."""
+    card = tensors.read(file, "weights", ADVICE)[1]
+    cfg = Config(**{name: tuple(value) if isinstance(value, list) else value for name, value in card["config"].items()})
+    return load_weights(file, cfg, card["recipe"])[0], cfg
+
+
+def open_corpus(place, scheme, weights=None):
+    """An instrument to play paths with.
+
+    Parameters
+    ----------
+    place : path
+        The folder of a run of the book, such as `_run/standard`, or a folder of sounds.
+    scheme : str
+        Whose space.
+    weights : path, optional
+        File of the network; that of the run, or for a folder of sounds that of the last `standard` or `fast` run.
+
+    Returns
+    -------
+    instrument : sonify.Instrument
+    cfg : Config
+        What the network was trained with.
+
+    Raises
+    ------
+    ValueError
+        No such folder, nothing to play in it, or no network.
+    """
+    place, name = Path(place).resolve(), f"{check_name('scheme', scheme, SCHEMES)}.ours.safetensors"
+    if not place.is_dir():
+        raise ValueError(f"expected a run of the book or a folder of sounds, found none at {place}: check the name")
+    is_run = (place / "store").is_dir() and (place / "weights").is_dir()
+    found = [Path(weights)] if weights else [place / "weights" / name] if is_run else [
+        paths.Run(profile).weights(scheme, "ours") for profile in ("standard", "fast")
+    ]
+    file = next((file for file in found if file.is_file()), None)
+    if file is None:
+        raise ValueError(f"expected a trained network, found none at {found[0]}: run `make book` first, or name one by --weights")
+    model, cfg = _network(file)
+    if is_run:
+        data = dataset.build(cfg, paths.Run(cfg.profile, str(place)))[0]
+    else:
+        table = files.folder_table(place, place.name, place.name)
+        if not len(table):
+            raise ValueError(f"expected audio files in {place}, found none: choose a folder that holds sounds")
+        run = paths.Run("sonify", f"_run/sonify/{digest(str(place))}")
+        data = dataset.analyze(table[table["reason"] == ""].reset_index(drop=True), cfg, run)[0].leveled(cfg.level)
+        if not len(data):
+            raise ValueError(f"expected audio files that can be read in {place}, found none: see {run.skipped}")
+    return Instrument(embed.embed_frames(model, data, cfg), data, cfg, model), cfg
+
+
+def locate(name, instrument, cfg):
+    """A sound by its name: where it goes in the space, and its row in the table of sounds.
+
+    Parameters
+    ----------
+    name : str
+        A `sound_id`, an audio file, or an instrument, which stands for one of its long notes near middle C.
+
+    Returns
+    -------
+    z : np.ndarray, (n_frames, n_dims)
+    row : int or None
+        None for a file from outside.
+
+    Raises
+    ------
+    ValueError
+        Nothing by that name, or a file that is no sound.
+    """
+    units, table = instrument.units, instrument.units.dataset.table
+    found = np.flatnonzero(table["sound_id"] == name)
+    if not len(found) and "path" in table and Path(name).is_file():
+        found = np.flatnonzero(table["path"] == str(Path(name).resolve()))
+    if not len(found) and name in set(table["instrument"].dropna()):
+        found = [dataset.exemplar(table, name)]
+    if len(found):
+        return units.z[units.sound == found[0]], int(found[0])
+    if not Path(name).is_file():
+        raise ValueError(
+            f"expected a sound id such as {table['sound_id'].iloc[0]!r}, an instrument or an audio file, found nothing by the name {name!r}"
+        )
+    try:
+        y = decode.decode(name, sr=soundfont.SR)[0]
+    except decode.DecodeError as error:
+        raise ValueError(f"expected a sound in {name}, found {error}: choose another file") from None
+    return instrument.hear(soundcheck.analyze(y, soundfont.SR, cfg)), None
+
+
+def perform(instrument, cfg, start, end=None, way=None, seconds=None, method="ours", seed=0) -> Sonification:
+    """Play a path between named sounds.
+
+    Parameters
+    ----------
+    instrument : sonify.Instrument
+    cfg : Config
+    start, end : str
+        See `locate`.
+    way : str
+        One of `WAYS`: "trajectory" of the start, played by other sounds; "line", "spline" or "geodesic" from start to end;
+        "walk" or "graph-walk" from the start. A line where there is an end, else the trajectory.
+    seconds : float
+        How long; the trajectory lasts as long as its sound, others 4 s, if not given.
+    method : str
+        See `sonify.Instrument.play`.
+    seed : int
+        Of walks, and of the method "random".
+
+    Raises
+    ------
+    ValueError
+        Unknown way, an end where there is none to go to or none where there should be, or no time.
+    """
+    way = check_name("path", way or ("line" if end else "trajectory"), WAYS)
+    between = way in ("line", "spline", "geodesic")
+    if between != bool(end):
+        raise ValueError(f"expected {'a sound to go --to' if between else 'no --to'} for a {way}, found {end!r}: choose another --path")
+    z, row = locate(start, instrument, cfg)
+    step = instrument.units.frame_s
+    if seconds is None:
+        seconds = (len(z) - 1) * step if way == "trajectory" else LASTS_S
+    n_steps = 1 + math.ceil(seconds / step - 1e-9)
+    if way == "trajectory":
+        return instrument.play(trajectories.stretch(z, n_steps), method, [] if row is None else [row], seed, seconds)
+    point = np.median(z, axis=0)
+    if between:
+        points = np.stack([point, np.median(locate(end, instrument, cfg)[0], axis=0)])
+        lead = trajectories.Graph(instrument.units.z).geodesic if way == "geodesic" else getattr(trajectories, way)
+        path = lead(points, n_steps)
+    elif way == "walk":
+        path = trajectories.walk(point, n_steps, seed, step=instrument.units.radius * WALK_STEP)
+    else:
+        path = trajectories.stretch(trajectories.Graph(instrument.units.z).walk(point, 2 + n_steps // STEP_FRAMES, seed), n_steps)
+    return instrument.play(path, method, seed=seed, seconds=seconds)

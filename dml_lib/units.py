@@ -1,0 +1,209 @@
+"""Units: the frames of a corpus that a path may be played with, and the audio around them.
+
+A unit is a frame: its place in the space, its sound and its time within that sound. Audio is never stored: a sound is
+rendered or decoded when one of its units is played, and the latest ones are kept.
+
+Source
+------
+Concatenative synthesis by units from a corpus: Schwarz 2007, "Corpus-based concatenative synthesis". Chapter 06.
+"""
+
+from collections import OrderedDict
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import numpy as np
+import pooch
+from scipy.spatial import cKDTree
+
+from .features import log_compress
+from .sounds import catalog, decode, soundfont, sources
+
+CACHE_BYTES = 256 * 2**20
+SPECTRUM_BINS = 4  # neighboring bins summed up in a unit's spectrum, 6 bands an octave are left
+
+
+class Units:
+    """The units of a dataset.
+
+    Parameters
+    ----------
+    z : np.ndarray, (n_frames_total, n_dims)
+        Places of all frames of the dataset.
+    dataset : Dataset
+    cfg : Config
+    keep : np.ndarray, (n_sounds,), bool, optional
+        Sounds that may be played; all if not given.
+
+    Attributes
+    ----------
+    z : np.ndarray, (n_units, n_dims), float32
+    sound, frame : np.ndarray, (n_units,), int64
+        Row in the table of sounds, and frame number within that sound. Units of one sound follow each other.
+    row : np.ndarray, (n_units,), int64
+        Of `dataset.frames`.
+    frame_s : float
+        Seconds from one frame to the next.
+
+    Raises
+    ------
+    ValueError
+        Nothing is left to play, or the places are not those of this dataset.
+    """
+
+    def __init__(self, z, dataset, cfg, keep=None):
+        if len(z) != len(dataset.frames) or not np.isfinite(z).all():
+            raise ValueError(f"expected a finite place for each of {len(dataset.frames)} frames, found {np.shape(z)}: embed this dataset")
+        sound = dataset.sound_of_frame()
+        self.row = np.arange(len(sound)) if keep is None else np.flatnonzero(keep[sound])
+        if not len(self.row):
+            raise ValueError("expected at least one sound to play from, found none: keep more sounds")
+        self.z, self.sound = np.asarray(z, np.float32)[self.row], sound[self.row]
+        self.frame = self.row - dataset.start[self.sound]
+        self.dataset, self.gain, self.frame_s = dataset, cfg.gain, cfg.hop_length / cfg.sr
+
+    def __len__(self):
+        return len(self.z)
+
+    @cached_property
+    def tree(self):
+        """The KD-tree of all places, made once."""
+        return cKDTree(self.z)
+
+    @cached_property
+    def radius(self):
+        """Root mean square distance of the units from their mean: how large the corpus is in the space."""
+        return float(np.sqrt(self.z.var(axis=0).sum()))
+
+    @cached_property
+    def _last(self):
+        return np.flatnonzero(np.append(np.diff(self.sound) != 0, True))
+
+    @cached_property
+    def audible(self):
+        """Which frames of the dataset count as sound, (n_frames_total,), bool."""
+        return self.dataset.audible()
+
+    def end(self, units):
+        """The last unit of the sound that each unit belongs to."""
+        return self._last[np.searchsorted(self._last, units)]
+
+    def check(self, path, least=1):
+        """The path as an array, if it leads through the corpus.
+
+        Parameters
+        ----------
+        path : np.ndarray, (n_steps, n_dims)
+        least : int
+            Steps it must have.
+
+        Raises
+        ------
+        ValueError
+            Too short, of another number of dimensions, not finite, or farther from all units than the corpus is large.
+        """
+        path = np.asarray(path, np.float32)
+        if path.ndim != 2 or len(path) < least or path.shape[1] != self.z.shape[1] or not np.isfinite(path).all():
+            raise ValueError(f"expected a finite path (n_steps, {self.z.shape[1]}) of at least {least} steps, found {path.shape}")
+        far = float(self.tree.query(path)[0].max())
+        if far > max(self.radius, 1e-6):
+            raise ValueError(
+                f"expected a path through the corpus, found a point {far:.3g} away from every unit, where the corpus has a "
+                f"radius of {self.radius:.3g}: choose points nearer to its sounds"
+            )
+        return path
+
+    def nearest(self, path, k=1, banned=()):
+        """The k nearest units of each path point that are of no banned sound, nearest first.
+
+        Parameters
+        ----------
+        path : np.ndarray, (n_steps, n_dims)
+        k : int
+        banned : sequence of int
+            Rows of the table of sounds.
+
+        Returns
+        -------
+        np.ndarray, (n_steps, min(k, units left)), int64
+
+        Raises
+        ------
+        ValueError
+            All units are banned.
+        """
+        is_banned = np.isin(self.sound, np.unique(banned)) if len(banned) else np.zeros(len(self), bool)
+        n_banned = int(is_banned.sum())  # the k nearest others are among the k + n_banned nearest
+        k = min(k, len(self) - n_banned)
+        if not k:
+            raise ValueError("expected at least one sound to play from, found none: leave out fewer sounds")
+        found = self.tree.query(path, k=np.arange(1, k + n_banned + 1), workers=-1)[1]
+        free = ~is_banned[found]
+        place = np.argsort(~free, axis=1, kind="stable")[:, :k]
+        return np.take_along_axis(found, place, axis=1)
+
+    def spectra(self, units):
+        """Log magnitudes of units in bands of 4 bins, (*units.shape, n_bands), float32."""
+        units = np.asarray(units)
+        x = log_compress(self.dataset.frames[self.row[units.ravel()]].astype(np.float32), self.gain)
+        n_bands = x.shape[1] // SPECTRUM_BINS
+        mean = np.full(SPECTRUM_BINS, 1 / SPECTRUM_BINS, np.float32)
+        return x[:, :n_bands * SPECTRUM_BINS].reshape(*units.shape, n_bands, SPECTRUM_BINS) @ mean
+
+    def level(self, units):
+        """Level of the frames of units in dB, (n,), float: 0 where the magnitudes sum up to 1 in power."""
+        x = self.dataset.frames[self.row[units]].astype(np.float32)
+        return 10 * np.log10(np.square(x).sum(axis=-1) + 1e-6)
+
+
+class SourceChanged(ValueError):
+    """The file of a sound is not there any more, or is another one."""
+
+
+@lru_cache(maxsize=4096)
+def _checksum(path, size, modified):
+    return pooch.file_hash(path)
+
+
+class AudioCache:
+    """Audio of the sounds of a table, rendered or decoded on demand; the latest are kept, up to a number of bytes.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        See `catalog.table`; where it has checksums, source files must still have them.
+    limit : int
+        Bytes; the sound in use is kept in any case.
+    """
+
+    sr = soundfont.SR
+
+    def __init__(self, table, limit=CACHE_BYTES):
+        self.table, self.limit, self.size, self.kept = table, limit, 0, OrderedDict()
+
+    def __call__(self, sound):
+        """Mono samples of one sound at 44.1 kHz, (n_samples,), float32.
+
+        Raises
+        ------
+        SourceChanged
+            Its file is missing, cannot be decoded, or is not the one that was analyzed.
+        """
+        sound = int(sound)
+        if sound not in self.kept:
+            row = self.table.iloc[sound]
+            file = row["path"] if isinstance(row.get("path"), str) else sources.soundfont_file(row["library"])
+            try:
+                stat = Path(file).stat()
+                known = row.get("checksum")
+                if isinstance(known, str) and known and _checksum(str(file), stat.st_size, stat.st_mtime_ns) != known:
+                    raise SourceChanged(f"expected the file that was analyzed, found another one at {file}: analyze the sounds again")
+                y = catalog.audio(row)[0]
+            except (OSError, decode.DecodeError) as error:
+                raise SourceChanged(f"expected the source of {row['sound_id']}, found {error}: put {file} back, or analyze again") from None
+            self.kept[sound] = y
+            self.size += y.nbytes
+            while self.size > self.limit and len(self.kept) > 1:
+                self.size -= self.kept.popitem(last=False)[1].nbytes
+        self.kept.move_to_end(sound)
+        return self.kept[sound]

@@ -1,0 +1,122 @@
+"""From names to sound, as the command line does it."""
+
+import numpy as np
+import pytest
+import soundfile
+
+from dml_lib import cli, config, dataset, paths, performance as P, trajectories, train, weights
+from dml_lib.sounds import soundfont, sources
+
+CFG = config.Config.preset("fast", threads=1, sounds_per_instrument=2)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run whose network is untrained."""
+    run = paths.Run("fast", str(tmp_path_factory.mktemp("run")))
+    weights.save_weights(run.weights("pitch", "ours"), train.untrained(CFG, "ours"), CFG, "ours", scheme="pitch")
+    dataset.build(CFG, run, progress=False)
+    return run
+
+
+@pytest.fixture(scope="module")
+def opened(run):
+    return P.open_corpus(run.root, "pitch")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Eight notes as files."""
+    folder = tmp_path_factory.mktemp("sounds")
+    font = sources.soundfont_file("timgm6mb")
+    for note in range(60, 68):
+        soundfile.write(folder / f"flute_{note}.wav", soundfont.render(font, "flute", note, 90, 1.0), soundfont.SR)
+    return folder
+
+
+def test_a_run_is_opened_as_it_was_built(opened, run):
+    instrument, cfg = opened
+    data = dataset.build(CFG, run, progress=False)[0]
+    assert cfg == CFG and instrument.units.dataset.table["sound_id"].tolist() == data.table["sound_id"].tolist()
+
+
+def test_names_of_all_kinds(opened, folder):
+    instrument, cfg = opened
+    table = instrument.units.dataset.table
+    by_id, row = P.locate(table["sound_id"].iloc[7], instrument, cfg)
+    assert row == 7 and np.array_equal(by_id, instrument.units.z[instrument.units.sound == 7])
+    assert P.locate("tuba", instrument, cfg)[1] == dataset.exemplar(table, "tuba")
+    z, row = P.locate(str(folder / "flute_60.wav"), instrument, cfg)
+    assert row is None and z.shape == (21, 3)
+
+
+@pytest.mark.parametrize("way", P.WAYS)
+def test_every_way_lasts_as_long_as_asked(opened, way):
+    instrument, cfg = opened
+    end = "cello" if way in ("line", "spline", "geodesic") else None
+    made = P.perform(instrument, cfg, "tuba", end, way, 1.23)
+    assert len(made.y) == round(1.23 * made.sr) and np.abs(made.y).max() > 1e-3
+    assert np.array_equal(made.y, P.perform(instrument, cfg, "tuba", end, way, 1.23).y)
+
+
+def test_walks_follow_their_seed(opened):
+    instrument, cfg = opened
+    first, second = (P.perform(instrument, cfg, "tuba", way="walk", seconds=1.0, seed=seed).path for seed in (0, 1))
+    assert not np.array_equal(first, second)
+
+
+def test_a_trajectory_is_played_by_others(opened):
+    instrument, cfg = opened
+    made = P.perform(instrument, cfg, "tuba")
+    z, row = P.locate("tuba", instrument, cfg)
+    assert np.allclose(made.path, trajectories.stretch(z, len(z)), atol=1e-6) and row not in instrument.units.sound[made.chosen]
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (("tubba",), "found nothing by the name 'tubba'"), (("tuba", "cello", "walk"), "no --to for a walk"),
+    (("tuba", None, "line"), "a sound to go --to for a line"), (("tuba", None, "wak"), "Did you mean 'walk'"),
+    (("tuba", "tuba", "line"), "at one place"),
+])
+def test_mistakes_are_told(opened, arguments, words):
+    with pytest.raises(ValueError, match=words):
+        P.perform(*opened, *arguments)
+
+
+def test_a_folder_of_sounds_is_played(folder, run, tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    instrument, cfg = P.open_corpus(folder, "pitch", run.weights("pitch", "ours"))
+    made = P.perform(instrument, cfg, str(folder / "flute_60.wav"), str(folder / "flute_67.wav"))
+    cues = instrument.cues(made)
+    assert cfg == CFG and len(made.y) == round(P.LASTS_S * made.sr) and set(cues["file"]) <= {str(p) for p in folder.iterdir()}
+    own = P.perform(instrument, cfg, str(folder / "flute_60.wav"))
+    assert str(folder / "flute_60.wav") not in set(instrument.cues(own)["file"])
+    instrument.audio.kept.clear()
+    (folder / "flute_61.wav").write_bytes(b"no sound any more")
+    with pytest.raises(ValueError, match="expected the file that was analyzed, found another one"):
+        instrument.audio(1)
+
+
+def test_bad_places_are_told(folder, run, tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    with pytest.raises(ValueError, match="expected a run of the book or a folder of sounds"):
+        P.open_corpus(tmp_path / "none", "pitch")
+    with pytest.raises(ValueError, match="found none.* run `make book` first"):
+        P.open_corpus(folder, "pitch")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match="expected audio files"):
+        P.open_corpus(tmp_path / "empty", "pitch", run.weights("pitch", "ours"))
+
+
+def test_the_command_writes_both_files_or_none(run, tmp_path, capsys, monkeypatch):
+    def command(*arguments):
+        monkeypatch.setattr("sys.argv", ["dml_lib", "sonify", str(run.root), "--scheme", "pitch", *arguments])
+        with pytest.raises(SystemExit) as done:
+            cli.main()
+        return done.value.code
+
+    out = tmp_path / "out.wav"
+    assert command("--from", "tuba", "--to", "nothing", "-o", str(out)) == 2 and not list(tmp_path.iterdir())
+    assert "found nothing by the name 'nothing'" in capsys.readouterr().err
+    assert command("--from", "tuba", "--to", "cello", "--seconds", "1.5", "--bits", "16", "-o", str(out)) == 0
+    assert soundfile.info(out).frames == round(1.5 * soundfont.SR) and out.with_suffix(".csv").is_file()
+    assert "1.50 s from" in capsys.readouterr().out

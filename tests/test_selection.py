@@ -1,0 +1,124 @@
+"""Which units play a path."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from dml_lib import selection as S
+from dml_lib.dataset import Dataset
+from dml_lib.units import Units
+
+
+@pytest.fixture
+def corpus(make_dataset, cfg):
+    """Units of 40 sounds whose places wander from random starts."""
+    data = make_dataset(seed=2)
+    rng = np.random.default_rng(0)
+    steps = rng.normal(size=(len(data.frames), 3)) * 0.2
+    steps[data.start] *= 10
+    return Units(np.cumsum(steps, axis=0), data, cfg)
+
+
+@pytest.fixture
+def path():
+    return np.random.default_rng(3).normal(size=(22, 3)) * 0.3 + 1
+
+
+def test_nearest_units_against_brute_force(corpus, path):
+    slow = [int(((corpus.z - p) ** 2).sum(1).argmin()) for p in path[::5]]
+    assert S.nearest_units(path, corpus).tolist() == slow
+    banned = sorted(set(corpus.sound[slow]))
+    assert not set(corpus.sound[S.nearest_units(path, corpus, banned)]) & set(banned)
+
+
+def test_random_units_come_from_the_region_and_repeat_by_seed(corpus, path):
+    found = S.random_units(path, corpus, seed=1)
+    for unit, point in zip(found, path[::5]):
+        far = np.linalg.norm(corpus.z - point, axis=1)
+        assert far[unit] <= np.sort(far)[S.REGION - 1]
+    assert np.array_equal(found, S.random_units(path, corpus, seed=1)) and not np.array_equal(found, S.random_units(path, corpus, seed=2))
+
+
+def test_cheapest_against_all_ways():
+    rng = np.random.default_rng(0)
+    target = [rng.random(n) for n in (3, 4, 2, 3)]
+    joins = [rng.random((len(a), len(b))) for a, b in zip(target, target[1:])]
+    slow = min(itertools.product(*(range(len(t)) for t in target)), key=lambda way: (
+        sum(t[i] for t, i in zip(target, way)) + sum(j[a, b] for j, a, b in zip(joins, way, way[1:]))))
+    assert S.cheapest(target, joins).tolist() == list(slow)
+
+
+def test_the_path_of_a_sound_is_played_by_that_sound_unless_banned(corpus):
+    sound = int(np.argmax(corpus.dataset.n_frames))
+    own = corpus.z[corpus.sound == sound]
+    first = int(np.flatnonzero(corpus.sound == sound)[0])
+    assert S.viterbi(own, corpus).tolist() == list(range(first, first + len(own), 5))
+    assert sound not in corpus.sound[S.viterbi(own, corpus, [sound])]
+
+
+def test_join_costs(corpus, path):
+    costs, unit = S.Costs(path, corpus), np.array([0, 11, 40])
+    cost = costs.join(unit, unit)
+    notes = corpus.dataset.table["note_number"].to_numpy()[corpus.sound[unit]]
+    assert np.array_equal(np.diag(cost), [0, 0, 0]) and np.allclose(cost, cost.T, atol=1e-5)
+    spectral = np.linalg.norm(costs.context(unit[:1]) - costs.context(unit[1:2]))
+    assert np.isclose(cost[0, 1], spectral + S.PITCH * abs(notes[0] - notes[1]) / 12, rtol=1e-4)
+
+
+def test_nothing_sounds_beyond_a_sound(corpus, path):
+    costs = S.Costs(path, corpus)
+    first = corpus.dataset.start[[1, 5]]
+    assert not costs.silence(first, 0).any() and costs.silence(first, 1).all()
+
+
+def test_a_stretch_past_its_sounds_end_costs_a_radius_a_frame(corpus):
+    last = int(corpus.end(np.array([0]))[0])
+    here = S.Costs(np.repeat(corpus.z[[last]], 5, axis=0), corpus)
+    assert np.isclose(here.target(0, np.array([last]))[0], 4 / 5)
+
+
+def test_no_stretch_is_played_twice_where_there_are_others(make_dataset, cfg):
+    data = make_dataset(n_sounds=60, seed=5)
+    units = Units(np.random.default_rng(0).normal(size=(len(data.frames), 3)) * 0.1, data, cfg)
+    still = np.zeros((30, 3))
+    chosen = S.viterbi(still, units)
+    assert not len(S.repeated(chosen)) and len(S.repeated(S.nearest_units(still, units))) == 5
+
+
+def test_repeated_and_runs(corpus):
+    first = corpus.dataset.start[np.argmax(corpus.dataset.n_frames)]
+    chosen = np.array([first, first + 5, 0, first + 6])
+    assert S.repeated(chosen).tolist() == [3]
+    assert S.runs(chosen, corpus).tolist() == [[0, first], [2, 0], [3, first + 6]]
+
+
+def test_magnitudes_are_those_of_the_stretches(corpus):
+    data = corpus.dataset
+    chosen = np.array([data.start[3], data.start[4] + data.n_frames[4] - 2])
+    x = S.magnitudes(chosen, corpus, 9)
+    assert x.shape == (9, data.frames.shape[1]) and not x[7:].any()
+    assert np.array_equal(x[5:7], data.features(4)[-2:].astype(np.float32))
+
+
+def test_what_the_network_hears_decides(corpus, path):
+    heard = []
+
+    def hear(x):
+        heard.append(x)
+        return path + (len(heard) != 2)  # only the second choice sounds right
+
+    expected = S.viterbi(path, corpus, hear=hear)
+    assert len(heard) == len(S.JOINS)
+    assert np.array_equal(S.magnitudes(expected, corpus, len(path)), heard[1])
+
+
+def test_sounds_shorter_than_a_step_can_be_played(cfg, make_dataset):
+    data = make_dataset(n_sounds=3)
+    frames, n = data.frames[:6], np.full(3, 2)
+    units = Units(np.arange(18).reshape(6, 3), Dataset(data.table, frames, np.cumsum(n) - n, n), cfg)
+    assert len(S.viterbi(units.z[[0, 0, 3, 3, 3, 5, 5]], units)) == 2
+
+
+def test_viterbi_is_deterministic(corpus, path):
+    assert np.array_equal(S.viterbi(path, corpus), S.viterbi(path, corpus))
