@@ -1,4 +1,4 @@
-"""What others ask of a network, asked of ours: the same network, batches, steps and budget, another cost.
+"""What others ask of a network, asked of ours: the same network, rule of drawing batches, steps and budget, another cost.
 
 Each is a class for `train.train`. Costs that libraries have are theirs; what the paper's own cost already is (DrLIM) and what
 there is no library for (WARP) are in `loss`.
