@@ -143,7 +143,7 @@ class Units:
         return np.take_along_axis(found, place, axis=1)
 
     def spectra(self, units):
-        """Log magnitudes of units in bands of 4 bins, (*units.shape, n_bands), float32."""
+        """Log magnitudes of units in bands of 4 bins, units.shape + (n_bands,), float32."""
         units = np.asarray(units)
         x = log_compress(self.dataset.frames[self.row[units.ravel()]].astype(np.float32), self.gain)
         n_bands = x.shape[1] // SPECTRUM_BINS
