@@ -10,8 +10,8 @@ Source
 Our choice. Chapter 06.
 """
 
-import json
-from functools import lru_cache
+from functools import lru_cache, partial
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -120,27 +120,20 @@ def record(seeds=None, full=FULL, work=paths.Run("full"), folder=paths.RECORDED,
         `<scheme>.<measure>.<method>`, for one kind of path alone with `.trajectory` or `.line` behind it, and all of these
         with `.lo` and `.hi`.
     """
-    data, values, series = build(full, work)[0], {}, {}
+    data, series = build(full, work)[0], {}
     audio = AudioCache(data.table)
     source_flux = lru_cache(maxsize=None)(lambda sound: soundcheck.flux(audio(sound), audio.sr))
-    for scheme in SCHEMES:
-        found, space = [], None
-        for seed in range(seeds or 3):
-            file = work.root / "trials" / f"sonify-{digest(full.as_dict(), data.table['sound_id'].tolist(), scheme, n_paths, seed)}.json"
-            if not file.is_file():
-                say(f"playing {n_paths} trajectories and {n_paths} lines, {scheme}, seed {seed}")
-                space = space or _space(full, scheme, data, work.weights(scheme, "sonify"))
-                text = json.dumps(trial(full, *space, source_flux, n_paths, seed))
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.with_suffix(".tmp").write_text(text)
-                file.with_suffix(".tmp").replace(file)
-            found.append(json.loads(file.read_text()))
-        for key in found[0]:
-            each = [trial[key] for trial in found]
-            at = f"{scheme}.{key}"
-            series[at], values[at] = each, np.mean(each)
-            values |= {f"{at}.lo": min(each), f"{at}.hi": max(each)}
-    return results.save(folder / "sonify.json", values, full, UNITS, series=series)["values"]
+    space = lru_cache(maxsize=1)(lambda scheme: _space(full, scheme, data, work.weights(scheme, "sonify")))
+
+    def play(scheme, seed):
+        say(f"playing {n_paths} trajectories and {n_paths} lines, {scheme}, seed {seed}")
+        return trial(full, *space(scheme), source_flux, n_paths, seed)
+
+    for scheme, seed in product(SCHEMES, range(seeds or 3)):
+        file = work.root / "trials" / f"sonify-{digest(full.as_dict(), data.table['sound_id'].tolist(), scheme, n_paths, seed)}.json"
+        for key, value in results.kept(file, partial(play, scheme, seed)).items():
+            series.setdefault(f"{scheme}.{key}", []).append(value)
+    return results.save(folder / "sonify.json", results.over_seeds(series), full, UNITS, series=series)["values"]
 
 
 def summary(measure, kind=""):

@@ -111,10 +111,7 @@ def record(seeds=None, full=FULL, work=paths.Run("full"), folder=paths.RECORDED,
         path = work.root / "trials" / f"{digest(cfg.as_dict(), heard, name, native, label, SOUNDS)}.json"
         for key, value in results.kept(path, partial(_trial, cfg, name, native, label, data, tests, said)).items():
             series.setdefault(key, []).append(value)
-    values = {}
-    for key, each in series.items():
-        values[key] = np.mean(each)
-        values |= {f"{key}.lo": min(each), f"{key}.hi": max(each)} if len(each) > 1 else {}
+    values = results.over_seeds(series)
     path = work.root / "trials" / f"{digest(full.as_dict(), heard, 'costs', list(sizes))}.json"
     values |= results.kept(path, partial(_costs, full, data, sizes))
     not_run = splits.not_run(data.table) | ({} if said else {"ears": timbre.DEAF})

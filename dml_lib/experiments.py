@@ -13,7 +13,6 @@ Source
 Our choice. Chapters 01 and 03 show the results.
 """
 
-import json
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
@@ -108,18 +107,15 @@ def _judged(cfg, scheme, recipe, neighbors, data, split):
 def _trial(cfg, scheme, recipe, neighbors, without, folder, sounds, say):
     """The values of one trial, from its file where it was done before; `without` is the family left out, or ""."""
     heard = [name for name in cfg.recordings if sources.folder(name)]
-    path = folder / f"{digest(cfg.as_dict(), heard, scheme, recipe, neighbors, without)}.json"
-    if not path.is_file():
+
+    def make():
         say(f"training {scheme}, {recipe}, seed {cfg.seed}" + (f", without {without}" if without else ""))
         data, split = sounds(cfg), ("held_out" if without in splits.BANKS else "real") if without else "random"
         if without:
             data = replace(data, table=data.table.assign(**{split: splits.family_split(data.table, without, cfg.seed)}))
-        values = _judged(cfg, scheme, recipe, neighbors, data, split)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text(json.dumps(values))
-        temporary.replace(path)
-    return json.loads(path.read_text())
+        return _judged(cfg, scheme, recipe, neighbors, data, split)
+
+    return results.kept(folder / f"{digest(cfg.as_dict(), heard, scheme, recipe, neighbors, without)}.json", make)
 
 
 def _rotation(trial):
@@ -173,18 +169,15 @@ def run(name, seeds=None, full=FULL, work=paths.Run("full"), folder=paths.RECORD
             built[of] = build(cfg.with_(seed=full.seed), work)[0]
         return built[of]
 
-    values, series = {}, {}
+    series = {}
     for (variant, (recipe, changes)), scheme in product(experiment.variants.items(), experiment.schemes):
         found = []
         for seed in range(seeds or experiment.seeds):
             cfg = full.with_(seed=seed, **changes)
             trial = partial(_trial, cfg, scheme, recipe, experiment.neighbors, folder=work.root / "trials", sounds=sounds, say=say)
             found.append(_rotation(trial) if experiment.rotate else trial(""))
-        for key in found[0]:
-            each = [trial[key] for trial in found]
-            at = f"{variant}.{scheme}.{key}"
-            series[at], values[at] = each, np.mean(each)
-            values |= {f"{at}.lo": min(each), f"{at}.hi": max(each)}
+        series |= {f"{variant}.{scheme}.{key}": [trial[key] for trial in found] for key in found[0]}
+    values = results.over_seeds(series)
     not_run = splits.not_run({part for key in values for part in key.split(".")})
     return results.save(folder / f"{name}.json", values, full, {"seconds": "s", "cpu_seconds": "s"}, series=series, not_run=not_run)["values"]
 

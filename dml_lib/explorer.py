@@ -90,12 +90,7 @@ class Explorer:
 def explore(spaces, dataset, cfg):
     """The explorer where a kernel runs; the spaces side by side in a page of the book, where none does.
 
-    Parameters
-    ----------
-    spaces : dict of str to (np.ndarray, np.ndarray)
-        Scheme: embeddings of all frames, and of all sounds.
-    dataset : Dataset
-    cfg : Config
+    Parameters are those of `Explorer`.
 
     Returns
     -------

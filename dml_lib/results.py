@@ -101,6 +101,15 @@ def kept(path, make):
     return json.loads(path.read_text())
 
 
+def over_seeds(series):
+    """Values of each seed, by name, as one value each: the mean, and with more than one seed the smallest and largest, `.lo` and `.hi`."""
+    values = {}
+    for name, each in series.items():
+        values[name] = sum(each) / len(each)
+        values |= {f"{name}.lo": min(each), f"{name}.hi": max(each)} if len(each) > 1 else {}
+    return values
+
+
 def glue(values):
     """Bind numbers and words to names that the prose of a chapter can cite by `{glue:text}`.
 

@@ -108,7 +108,7 @@ def test_an_experiment_of_one_variant_reads_by_scheme(work, tmp_path, monkeypatc
     run, _ = work
     monkeypatch.setattr(paths, "RECORDED", tmp_path / "results")
     monkeypatch.setitem(experiments.EXPERIMENTS, "one", Experiment({"a": ("ours", {})}, ("instrument", "pitch")))
-    values = experiments.run("one", 1, SMALL, run, tmp_path / "results", lambda text: None)
+    values = experiments.run("one", 2, SMALL, run, tmp_path / "results", lambda text: None)
     table = experiments.recorded("one")
     assert list(table.index) == ["instrument", "pitch"]
     assert table.loc["pitch", ("pitch", "random")].startswith(f"{values['a.pitch.knn.pitch.random']:.3f} (")

@@ -174,3 +174,7 @@ def test_what_is_kept_is_made_once(tmp_path):
     assert results.kept(path, make) == results.kept(path, make) == {"a": [0.5, 1]} and len(calls) == 1
     path.unlink()
     assert results.kept(path, make) == {"a": [0.5, 2]} and [p.name for p in path.parent.iterdir()] == ["one.json"]
+
+
+def test_values_of_seeds_are_their_mean_and_their_ends():
+    assert results.over_seeds({"a": [0.25, 0.75, 0.5], "b": [0.5]}) == {"a": 0.5, "a.lo": 0.25, "a.hi": 0.75, "b": 0.5}
