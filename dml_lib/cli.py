@@ -95,7 +95,7 @@ def report(profile, run_dir, full, only, seeds):
 @click.option("--path", "way", help="trajectory, line, spline, geodesic, walk or graph-walk.")
 @click.option("--seconds", type=click.FloatRange(0.1, 600), help="How long; 4 s, or the sound's own time for its trajectory.")
 @click.option("--scheme", default="instrument_pitch", show_default=True, help="Whose space.")
-@click.option("--weights", type=click.Path(), help="File of the network; that of the run, or of the last run of the book.")
+@click.option("--weights", type=click.Path(), help="File of the network; that of the run, or the one that ships.")
 @click.option("--method", default="ours", show_default=True, help="ours, author or random.")
 @click.option("--bits", default="24", show_default=True, help="16, 24 or float.")
 @click.option("--seed", default=0, show_default=True)

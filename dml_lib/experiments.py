@@ -25,6 +25,7 @@ from .config import SCHEMES, Config, check_name
 from .dataset import build
 from .sounds import sources
 from .store import digest
+from .weights import save_weights
 
 FULL = Config.preset("paper", sounds_per_instrument=500, recordings_each=1_500, eval_frames=20_000, threads=1)
 JUDGED = {"valid": 400, "test": 600}  # sounds of each part: embedding all of them takes longer than training
@@ -87,7 +88,7 @@ def judged_sounds(parts, neighbors, seed):
 
 
 def _judged(cfg, scheme, recipe, neighbors, data, split):
-    """Train on the training sounds of one split, and judge by it and by the splits that share its training sounds."""
+    """Train on the training sounds of one split, and judge by it and by the splits that share its training sounds: (values, model)."""
     learn = data.subset((data.table[split] == "train").to_numpy())
     model, history = train.train(cfg, scheme, recipe, learn, judge.Judge(data, cfg, scheme, split))
     values = {"seconds": history.seconds, "cpu_seconds": history.cpu_seconds, "waiting": history.waiting, "val_knn": history.val_knn_by_iteration[-1][1]}
@@ -101,11 +102,11 @@ def _judged(cfg, scheme, recipe, neighbors, data, split):
                 continue  # recorded intervals are those of the seeds
             metric, _, level = metric.partition(".")
             values[f"{metric}.{label}.{name}" + (f".{level}" if level else "")] = value
-    return values
+    return values, model
 
 
 def _trial(cfg, scheme, recipe, neighbors, without, folder, sounds, say):
-    """The values of one trial, from its file where it was done before; `without` is the family left out, or ""."""
+    """The values of one trial, from its file where it was done before, its weights beside; `without` is the family left out, or ""."""
     heard = [name for name in cfg.recordings if sources.folder(name)]
 
     def make():
@@ -113,9 +114,12 @@ def _trial(cfg, scheme, recipe, neighbors, without, folder, sounds, say):
         data, split = sounds(cfg), ("held_out" if without in splits.BANKS else "real") if without else "random"
         if without:
             data = replace(data, table=data.table.assign(**{split: splits.family_split(data.table, without, cfg.seed)}))
-        return _judged(cfg, scheme, recipe, neighbors, data, split)
+        values, model = _judged(cfg, scheme, recipe, neighbors, data, split)
+        save_weights(file.with_suffix(".safetensors"), model, cfg, recipe, scheme=scheme)
+        return values
 
-    return results.kept(folder / f"{digest(cfg.as_dict(), heard, scheme, recipe, neighbors, without)}.json", make)
+    file = folder / f"{digest(cfg.as_dict(), heard, scheme, recipe, neighbors, without)}.json"
+    return results.kept(file, make)
 
 
 def _rotation(trial):

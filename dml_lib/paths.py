@@ -7,6 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTERS = ROOT / "chapters"
 RECORDED = ROOT / "results"  # results of long runs, each written by a command
+WEIGHTS = ROOT / "weights"  # trained networks that ship
 PUBLISHED = RECORDED / "published.json"
 DATA = ROOT / "data"  # what the project fetched for itself; never the user's own files
 

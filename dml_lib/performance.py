@@ -10,24 +10,17 @@ from pathlib import Path
 
 import numpy as np
 
-from . import dataset, embed, paths, soundcheck, tensors, trajectories
-from .config import SCHEMES, Config, check_name
+from . import dataset, embed, paths, soundcheck, trajectories
+from .config import check_name
 from .selection import STEP_FRAMES
 from .sonify import Instrument, Sonification
 from .sounds import decode, files, soundfont
 from .store import digest
-from .weights import ADVICE, load_weights
+from .weights import find, open_weights
 
 WAYS = ("trajectory", "line", "spline", "geodesic", "walk", "graph-walk")
 LASTS_S = 4.0
 WALK_STEP = 0.05  # of a walk, in radii of the corpus
-
-
-def _network(file):
-    """A network and the settings that it was trained with, from the card of its file."""
-    card = tensors.read(file, "weights", ADVICE)[1]
-    cfg = Config(**{name: tuple(value) if isinstance(value, list) else value for name, value in card["config"].items()})
-    return load_weights(file, cfg, card["recipe"])[0], cfg
 
 
 def open_corpus(place, scheme, weights=None):
@@ -40,7 +33,7 @@ def open_corpus(place, scheme, weights=None):
     scheme : str
         Whose space.
     weights : path, optional
-        File of the network; that of the run, or for a folder of sounds that of the last `standard` or `fast` run.
+        File of the network; that of the run, or for a folder of sounds what `weights.find` finds.
 
     Returns
     -------
@@ -53,17 +46,11 @@ def open_corpus(place, scheme, weights=None):
     ValueError
         No such folder, nothing to play in it, or no network.
     """
-    place, name = Path(place).resolve(), f"{check_name('scheme', scheme, SCHEMES)}.ours.safetensors"
+    place = Path(place).resolve()
     if not place.is_dir():
         raise ValueError(f"expected a run of the book or a folder of sounds, found none at {place}: check the name")
     is_run = (place / "store").is_dir() and (place / "weights").is_dir()
-    found = [Path(weights)] if weights else [place / "weights" / name] if is_run else [
-        paths.Run(profile).weights(scheme, "ours") for profile in ("standard", "fast")
-    ]
-    file = next((file for file in found if file.is_file()), None)
-    if file is None:
-        raise ValueError(f"expected a trained network, found none at {found[0]}: run `make book` first, or name one by --weights")
-    model, cfg = _network(file)
+    model, cfg = open_weights(find(weights or scheme, paths.Run("", str(place)) if is_run and not weights else None))
     if is_run:
         data = dataset.build(cfg, paths.Run(cfg.profile, str(place)))[0]
     else:

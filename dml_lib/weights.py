@@ -1,6 +1,9 @@
 """Trained networks in files, each with a card that says what it is, and refused where it does not fit."""
 
-from . import tensors
+from pathlib import Path
+
+from . import paths, tensors
+from .config import SCHEMES, Config, check_name
 from .model import Embedder
 from .paths import Damaged
 
@@ -56,3 +59,40 @@ def load_weights(path, cfg, recipe):
     except RuntimeError as error:
         raise Damaged(f"{path} does not hold the layers of the network ({error}): {ADVICE}") from None
     return model.eval(), card
+
+
+def find(scheme, run=None):
+    """The file of a scheme's network: that of a run, else the one that ships, else that of the last run of the book.
+
+    Parameters
+    ----------
+    scheme : str
+        Of `SCHEMES`, or a file of weights.
+    run : paths.Run, optional
+        Only its own will do.
+
+    Raises
+    ------
+    ValueError
+        Neither a scheme nor a file, or no network of that scheme is here.
+    """
+    if scheme not in SCHEMES and Path(scheme).is_file():
+        return Path(scheme)
+    check_name("scheme or file of weights", scheme, SCHEMES)
+    runs = [run] if run else [paths.Run("standard"), paths.Run("fast")]
+    places = ([] if run else [paths.WEIGHTS / f"{scheme}.safetensors"]) + [each.weights(scheme, "ours") for each in runs]
+    found = next((file for file in places if file.is_file()), None)
+    if found is None:
+        raise ValueError(f"expected a trained network, found none at {places[0]}: run `make book` first, or name a file of weights")
+    return found
+
+
+def open_weights(file):
+    """A network and the settings that it was trained with, from the card of its file: (model, cfg)."""
+    card = tensors.read(file, "weights", ADVICE)[1]
+    try:
+        cfg = Config(**{name: tuple(value) if isinstance(value, list) else value for name, value in card["config"].items()})
+        recipe = card["recipe"]
+    except (KeyError, AttributeError, TypeError) as error:
+        raise Damaged(f"{file} is not a whole file of weights of this project ({error!r}): {ADVICE}") from None
+    return load_weights(file, cfg, recipe)[0], cfg

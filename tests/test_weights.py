@@ -7,10 +7,11 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from dml_lib import paths, tensors
 from dml_lib.config import Config
 from dml_lib.model import Embedder
 from dml_lib.paths import Damaged
-from dml_lib.weights import WeightsMismatch, load_weights, save_weights
+from dml_lib.weights import WeightsMismatch, find, load_weights, open_weights, save_weights
 
 
 def contiguous(model):
@@ -108,3 +109,29 @@ def test_weights_with_an_empty_card_are_damaged(tmp_path):
     save_file(contiguous(Embedder(n_bins=40, size="small")), tmp_path / "x.safetensors", metadata={"card": "{}"})
     with pytest.raises(Damaged, match="not a whole file of weights"):
         load_weights(tmp_path / "x.safetensors", Config(n_bins=40, size="small"), "paper")
+
+
+def test_the_network_of_a_scheme_is_looked_for_where_it_may_be(model, cfg, tmp_path, monkeypatch):
+    shipped, run = tmp_path / "weights", paths.Run("test", str(tmp_path / "run"))
+    monkeypatch.setattr(paths, "WEIGHTS", shipped)
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    with pytest.raises(ValueError, match="run `make book` first"):
+        find("pitch")
+    with pytest.raises(ValueError, match="expected one of instrument"):
+        find("pich")
+    for file in (paths.Run("fast").weights("pitch", "ours"), run.weights("pitch", "ours")):
+        save_weights(file, model, cfg, "ours")
+    assert find("pitch") == paths.Run("fast").weights("pitch", "ours")
+    save_weights(shipped / "pitch.safetensors", model, cfg, "ours")
+    assert find("pitch") == shipped / "pitch.safetensors"
+    assert find("pitch", run) == run.weights("pitch", "ours")
+    assert find(str(run.weights("pitch", "ours"))) == run.weights("pitch", "ours")
+
+
+def test_a_card_says_how_to_open_its_file(model, cfg, tmp_path):
+    save_weights(tmp_path / "w.safetensors", model, cfg, "paper")
+    found, settings = open_weights(tmp_path / "w.safetensors")
+    assert settings == cfg and all(torch.equal(a, b) for a, b in zip(found.state_dict().values(), model.state_dict().values()))
+    tensors.write(tmp_path / "other.safetensors", model.state_dict(), recipe="paper")
+    with pytest.raises(Damaged, match="not a whole file of weights"):
+        open_weights(tmp_path / "other.safetensors")
