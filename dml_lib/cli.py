@@ -14,6 +14,8 @@ Examples:
   python -m dml_lib sources                which sounds are here, and how to get the others
   python -m dml_lib fetch fluidr3          get one of them without touching the system
   python -m dml_lib report --profile fast  the report card of that run, also as CSV and LaTeX
+  python -m dml_lib map ~/Samples -o map   an audible map of a folder of sounds, map/index.html
+  python -m dml_lib query map my.wav       the sounds of that map nearest to a file from anywhere
   python -m dml_lib sonify _run/standard --from trumpet --to flute -o glide.wav
 """
 
@@ -87,6 +89,58 @@ def report(profile, run_dir, full, only, seeds):
         click.echo(f"written: {written}")
 
 
+@commands.command("map")
+@click.argument("folders", nargs=-1, required=True, type=click.Path(), metavar="FOLDER...")
+@click.option("-o", "--out", required=True, type=click.Path(file_okay=False), help="Folder of the map; made, or brought up to date.")
+@click.option("--weights", default="instrument_pitch_2", show_default=True, help="A scheme, or a file of weights.")
+@click.option("--labels", type=click.Path(exists=True, dir_okay=False), help="CSV with path and instrument, note, ... of files.")
+@click.option("--audio/--no-audio", default=True, show_default=True, help="Previews of at most 5 s, so that the map can be heard.")
+@click.option("--scheduler", metavar="tcp://...", help="Dask scheduler whose workers listen to the files.")
+def map_(folders, out, weights, labels, audio, scheduler):
+    """Map folders of sounds: OUT/index.html opens in any browser and plays."""
+    from pathlib import Path
+
+    from . import library, weights as networks
+
+    file = networks.find(weights)
+    executor = None
+    if scheduler:
+        from distributed import Client
+
+        executor = Client(scheduler).get_executor()
+    library.update(folders, out, file, labels, audio, executor, say=click.echo)
+    click.echo(f"{Path(out, 'index.html')}: open it in a browser; {Path(out, 'report.html')} says what is in it")
+
+
+@commands.command()
+@click.argument("out", type=click.Path())
+@click.argument("sounds", nargs=-1, metavar="[FILE]...")
+@click.option("--like", "like", multiple=True, metavar="FILE", help="The same as FILE.")
+@click.option("--unlike", multiple=True, metavar="FILE", help="With --plus: as that one is to this one.")
+@click.option("--plus", multiple=True, metavar="FILE")
+@click.option("--at", help="A moment of the sound, such as 0.3s; answers are moments too.")
+@click.option("-k", "k", default=10, show_default=True, type=click.IntRange(min=1), help="How many sounds.")
+@click.option("--note", help="Only this note, such as C4.")
+@click.option("--instrument", help="Only this instrument.")
+@click.option("--source", help="Only this library of the map.")
+@click.option("--max-seconds", type=click.FloatRange(min=0), help="Only sounds as short as this.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list and nothing else.")
+@click.option("--play", type=click.Path(dir_okay=False), metavar="LIST.m3u", help="Write the answers as a playlist.")
+def query(out, sounds, like, unlike, plus, at, k, note, instrument, source, max_seconds, as_json, play):
+    """Find the sounds of the map OUT that are nearest to a FILE, which may come from anywhere."""
+    from . import library, query
+
+    try:
+        moment = None if at is None else float(at.removesuffix("s"))
+    except ValueError:
+        raise click.UsageError(f"expected a moment such as 0.3s, found --at {at}") from None
+    filters = {"note": note, "instrument": instrument, "source": source, "max_seconds": max_seconds}
+    answers = query.ask(library.Library.open(out), (*sounds, *like), moment, unlike, plus, k, **filters)
+    click.echo(query.as_json(answers) if as_json else query.text(answers))
+    if play:
+        query.write_playlist(play, answers)
+
+
 @commands.command()
 @click.argument("out", type=click.Path())
 @click.option("--from", "start", required=True, help="A sound id, an audio file, or an instrument of the corpus.")
@@ -100,7 +154,7 @@ def report(profile, run_dir, full, only, seeds):
 @click.option("--bits", default="24", show_default=True, help="16, 24 or float.")
 @click.option("--seed", default=0, show_default=True)
 def sonify(out, start, end, output, way, seconds, scheme, weights, method, bits, seed):
-    """Play a path through the space with the sounds of OUT, the folder of a run of the book or a folder of sounds."""
+    """Play a path through the space with the sounds of OUT, a map, the folder of a run of the book, or a folder of sounds."""
     from . import performance, sonify
 
     instrument, cfg = performance.open_corpus(out, scheme, weights)

@@ -11,10 +11,12 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
+from scipy.spatial import cKDTree
 
 from .features import log_compress
 
 N_FRAMES = 10  # half a second from the onset: later, copies differ by release, loop and length
+SKETCH_DIMS, SKETCH_ROOM = 32, 2.0  # of a sketch, and squared stretch of a distance in it: one of 1,000 copies is stretched more
 BLOCK_VALUES = 2**24  # of magnitudes or correlations in memory at a time: 64 MB
 
 
@@ -92,7 +94,8 @@ def leaks(dataset, threshold=0.97):
 def pairs(dataset, threshold=0.97, k=5, between_libraries=False):
     """The near-identical sounds themselves, labeled or not.
 
-    Each two sounds are compared once, in blocks: memory is that of the fingerprints and a few blocks.
+    Only sounds whose sketches are near are compared: time grows little faster than their number. Of many copies of one
+    sound each is listed with some of the others.
 
     Parameters
     ----------
@@ -119,20 +122,55 @@ def pairs(dataset, threshold=0.97, k=5, between_libraries=False):
     _check(threshold)
     if k < 1:
         raise ValueError(f"expected k of at least 1, found {k}")
-    marks, found = fingerprint(dataset), []
-    library = pd.factorize(dataset.table["library"])[0] if between_libraries else None
-    step = max(1, BLOCK_VALUES // max(1, len(marks)))
-    for first in range(0, len(marks), step):
-        near = marks[first:first + step] @ marks[first:].T
-        a, b = np.nonzero(near >= threshold)
-        later = b > a
-        if between_libraries:
-            later &= library[first:][a] != library[first:][b]
-        a, b = a[later], b[later]
-        part = pd.DataFrame({"row_a": first + a, "row_b": first + b, "correlation": near[a, b].round(5)})
-        part = part.sort_values(["row_a", "correlation", "row_b"], ascending=[True, False, True])
-        found.append(part.groupby("row_a").head(k))  # rounded, since the last bits differ with the size of a block
-    found, ids = pd.concat(found, ignore_index=True), dataset.table["sound_id"].to_numpy()
+    marks, library = fingerprint(dataset), pd.factorize(dataset.table["library"])[0] if between_libraries else None
+    a, b = candidates(sketch(marks), threshold, k, library)
+    step = max(1, BLOCK_VALUES // marks.shape[1])
+    near = [np.einsum("ij,ij->i", marks[a[i:i + step]], marks[b[i:i + step]]) for i in range(0, len(a), step)]
+    found = pd.DataFrame({"row_a": a, "row_b": b, "correlation": np.concatenate([np.zeros(0, np.float32), *near])})
+    return listed(found, dataset.table["sound_id"], threshold, k)
+
+
+def sketch(marks):
+    """A few numbers that keep the distances of fingerprints roughly: products with fixed random directions.
+
+    Parameters
+    ----------
+    marks : np.ndarray, (n_sounds, n), float32
+        From `fingerprint`.
+
+    Returns
+    -------
+    np.ndarray, (n_sounds, SKETCH_DIMS), float32
+
+    Source
+    ------
+    Johnson and Lindenstrauss 1984.
+    """
+    directions = np.random.default_rng(0).standard_normal((marks.shape[1], SKETCH_DIMS), np.float32) / np.float32(np.sqrt(SKETCH_DIMS))
+    return marks @ directions
+
+
+def candidates(sketches, threshold=0.97, k=5, library=None):
+    """Pairs of sounds that may be copies, by their sketches: row numbers (a, b), a < b, each pair once, sorted.
+
+    Sounds with no sound in them have a sketch of zeros, and no copies. `library` (n_sounds,) asks for pairs of two libraries.
+    """
+    rows = np.flatnonzero(sketches.any(axis=1))
+    radius, n = np.sqrt(2 * (1 - threshold) * SKETCH_ROOM) + 1e-3, min(len(rows), 4 * k + 1)
+    if n < 2:
+        return np.zeros(0, int), np.zeros(0, int)
+    far, near = cKDTree(sketches[rows]).query(sketches[rows], k=n, distance_upper_bound=radius, workers=-1)
+    i, j = np.nonzero(np.isfinite(far))
+    a, b = rows[i], rows[near[i, j]]
+    pairs = np.unique(np.sort(np.stack([a, b]), axis=0)[:, a != b], axis=1)
+    return pairs if library is None else pairs[:, library[pairs[0]] != library[pairs[1]]]
+
+
+def listed(found, ids, threshold, k):
+    """The pairs (`row_a, row_b, correlation`) that are copies, at most k for a sound, with their ids; see `pairs`."""
+    found = found.assign(correlation=found["correlation"].astype(np.float64).round(5))  # the last bits differ with the size of a block
+    found = found[found["correlation"] >= threshold].sort_values(["row_a", "correlation", "row_b"], ascending=[True, False, True])
+    found, ids = found.groupby("row_a").head(k).reset_index(drop=True), np.asarray(ids)
     found.insert(2, "sound_a", ids[found["row_a"]])
     found.insert(3, "sound_b", ids[found["row_b"]])
     return found

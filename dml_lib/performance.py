@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import dataset, embed, paths, soundcheck, trajectories
+from . import dataset, embed, library, paths, soundcheck, trajectories
 from .config import check_name
 from .selection import STEP_FRAMES
 from .sonify import Instrument, Sonification
@@ -29,9 +29,9 @@ def open_corpus(place, scheme, weights=None):
     Parameters
     ----------
     place : path
-        The folder of a run of the book, such as `_run/standard`, or a folder of sounds.
+        The folder of a run of the book, such as `_run/standard`, a map, or a folder of sounds.
     scheme : str
-        Whose space.
+        Whose space; that of a map is its own.
     weights : path, optional
         File of the network; that of the run, or for a folder of sounds what `weights.find` finds.
 
@@ -50,6 +50,10 @@ def open_corpus(place, scheme, weights=None):
     if not place.is_dir():
         raise ValueError(f"expected a run of the book or a folder of sounds, found none at {place}: check the name")
     is_run = (place / "store").is_dir() and (place / "weights").is_dir()
+    if (place / "map.parquet").is_file():
+        found = library.Library.open(place)
+        (model, cfg), data = found.network, found.dataset
+        return Instrument(np.concatenate(list(found.places)), data, cfg, model), cfg
     model, cfg = open_weights(find(weights or scheme, paths.Run("", str(place)) if is_run and not weights else None))
     if is_run:
         data = dataset.build(cfg, paths.Run(cfg.profile, str(place)))[0]

@@ -163,7 +163,7 @@ def write_map(
     pictures : sequence of np.ndarray, (n_frames, n_bins), optional
         Linear constant-Q magnitudes of each sound.
     audio : callable or None
-        From a row to (y, sr); previews are cut at 5 s. None: a map without sound.
+        From a row to (y, sr); previews are cut at 5 s. None: what is there already, see `previews.ready`.
     title : str
     axes : sequence of 3 str
         What to call the axes.
@@ -194,9 +194,9 @@ def write_map(
     table = table.reset_index(drop=True)
     with tempfile.TemporaryDirectory() as elsewhere:
         folder = Path(elsewhere) if embed else out / "audio"
-        keys, waves, size = previews.write(folder, table, audio, progress, say) if audio else ([""] * n, [None] * n, 0)
+        keys, waves, size = previews.write(folder, table, audio, progress, say) if audio else previews.ready(folder, table)
         about = keys, waves, trajectories, pictures, gain, folder if embed else None
-        parts = range(0, n, PART) if audio or trajectories is not None or pictures is not None else ()
+        parts = range(0, n, PART) if any(keys) or trajectories is not None or pictures is not None else ()
         details = (
             f"DETAIL({first // PART}, {script_text([_detail(i, *about) for i in range(first, min(first + PART, n))])});\n" for first in parts
         )

@@ -41,6 +41,11 @@ def mp3(y, sr):
     return buffer.getvalue()
 
 
+def faded(y, sr):
+    """Samples whose last 30 ms fade out: the end of a sound that was cut."""
+    return y * np.minimum(1, (len(y) - np.arange(len(y))) / (FADE_S * sr)).astype(np.float32)
+
+
 def waveform(y):
     """Largest magnitude in each of `WAVE` stretches, as bytes, the loudest of which is 255 (0 for silence).
 
@@ -90,9 +95,8 @@ def _preview(row, audio, folder):
         y, sr = audio(row)
     except (decode.DecodeError, soundfont.RenderError):
         return "", None, None
-    cut = round(MAX_PREVIEW_S * sr)
-    if len(y) > cut:
-        y = y[:cut] * np.minimum(1, (cut - np.arange(cut)) / (FADE_S * sr)).astype(np.float32)
+    if len(y) > (cut := round(MAX_PREVIEW_S * sr)):
+        y = faded(y[:cut], sr)
     return key, (y, sr), waveform(y)
 
 
@@ -140,3 +144,11 @@ def write(folder, table, audio, progress=True, say=print):
         if re.fullmatch("[0-9a-f]{16}", file.stem) and file.stem not in sizes:
             file.unlink()
     return keys, waves, sum(sizes.values())
+
+
+def ready(folder, table):
+    """What `write` returns, for previews made before: columns `preview` (key or "") and `wave` (bytes) of a table; else none."""
+    if "preview" not in table:
+        return [""] * len(table), [None] * len(table), 0
+    keys, waves = table["preview"].tolist(), [np.frombuffer(wave, np.uint8) for wave in table["wave"]]
+    return keys, waves, sum((folder / f"{key}.mp3").stat().st_size for key in set(keys) if key)

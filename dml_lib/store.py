@@ -31,13 +31,16 @@ class FeatureStore:
     folder : path
     front_end : dict
         What fixes a feature array; another front end lives in another sub-folder.
+    dtype : numpy type
+        Of the arrays: linear magnitudes fit into half floats, places in a space do not.
 
     Source
     ------
     Our choice.
     """
 
-    def __init__(self, folder, front_end):
+    def __init__(self, folder, front_end, dtype=np.float16):
+        self.dtype, self.folder = dtype, Path(folder) / digest(front_end)
         self.folder = Path(folder) / digest(front_end)
         self.folder.mkdir(parents=True, exist_ok=True)
 
@@ -58,7 +61,7 @@ class FeatureStore:
         blocks = [[i for i in block if keys[i] not in known] for block in blocks]
         return [block for block in blocks if block]
 
-    def write(self, keys, features, reasons):
+    def write(self, keys, features, reasons, facts=None):
         """Write one shard.
 
         Parameters
@@ -68,12 +71,15 @@ class FeatureStore:
             Linear magnitudes; no frames at all for a sound that failed.
         reasons : list of str
             "" or why the sound failed.
+        facts : pandas.DataFrame, n_sounds rows, optional
+            What else `index` shall say of each sound.
         """
         n_frames = np.array([len(f) for f in features])
         index = pd.DataFrame({"key": keys, "start": np.cumsum(n_frames) - n_frames, "n_frames": n_frames, "reason": reasons})
+        index = index if facts is None else pd.concat([index, facts.reset_index(drop=True)], axis=1)
         temporary = Path(tempfile.mkdtemp(prefix=".", dir=self.folder))
         try:
-            np.save(temporary / "frames.npy", np.concatenate(features).astype(np.float16))
+            np.save(temporary / "frames.npy", np.concatenate(features).astype(self.dtype))
             index.to_parquet(temporary / "index.parquet", index=False)
             os.rename(temporary, self.folder / digest(keys))
         except OSError:
@@ -87,7 +93,7 @@ class FeatureStore:
 
         Returns
         -------
-        frames : np.ndarray, (n_frames, n_bins), float16
+        frames : np.ndarray, (n_frames, n_bins), dtype
         n_frames : np.ndarray, (n_sounds,), int64
 
         Raises
@@ -102,10 +108,40 @@ class FeatureStore:
         rows = index.loc[list(keys)]
         ends = np.cumsum(rows["n_frames"].to_numpy())
         n_bins = next((np.load(p / "frames.npy", mmap_mode="r").shape[1] for p in self.folder.glob("[0-9a-f]*")), 0)
-        frames = np.empty((ends[-1] if len(ends) else 0, n_bins), np.float16)
+        frames = np.empty((ends[-1] if len(ends) else 0, n_bins), self.dtype)
         places = rows.assign(end=ends)
         for shard, group in places.groupby("shard", sort=False):
             source = np.load(self.folder / shard / "frames.npy", mmap_mode="r")
             for start, n, end in zip(group["start"], group["n_frames"], group["end"]):
                 frames[end - n:end] = source[start:start + n]
         return frames, rows["n_frames"].to_numpy()
+
+    def forget(self, keys):
+        """Remove the shards that hold none of the given sounds."""
+        index = self.index()
+        for shard in set(index["shard"]) - set(index["shard"][index["key"].isin(keys)]):
+            shutil.rmtree(self.folder / shard)
+
+
+class Lazily:
+    """Arrays of the sounds of a store in some order, read one at a time when they are asked for.
+
+    Parameters
+    ----------
+    store : FeatureStore
+    index : pandas.DataFrame
+        Rows of its `index`, in the order wanted.
+    """
+
+    def __init__(self, store, index):
+        self.folder, self.open = store.folder, (None, None)
+        self.rows = list(zip(index["shard"], index["start"], index["n_frames"]))
+
+    def __len__(self):
+        return len(self.rows)
+
+    def __getitem__(self, i):
+        shard, start, n = self.rows[i]
+        if self.open[0] != shard:  # one at a time: pages of all shards together would count as memory of this process
+            self.open = shard, np.load(self.folder / shard / "frames.npy", mmap_mode="r")
+        return np.array(self.open[1][start:start + n])

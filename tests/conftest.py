@@ -18,6 +18,7 @@ from dml_lib.dataset import Dataset
 from dml_lib.model import Embedder
 from dml_lib.sounds import sources
 from dml_lib.splits import random_split
+from dml_lib.weights import save_weights
 
 
 @pytest.fixture
@@ -158,3 +159,33 @@ def page(browser):
     page.on("request", lambda r: page.requests.append(r.url))
     yield page
     context.close()
+
+
+@pytest.fixture(scope="session")
+def small_weights(tmp_path_factory):
+    """A file of weights: a small network for the real front end, untrained but for its scale."""
+    cfg = Config(seed=1, size="small", ours_pool=1, ours_deep=False)
+    model = Embedder(seed=1, **cfg.network("ours"))
+    with torch.no_grad():
+        for p in model.parameters():
+            p.mul_(60 if p.ndim > 1 else 1)
+    file = tmp_path_factory.mktemp("weights") / "small.safetensors"
+    save_weights(file, model.eval(), cfg, "ours")
+    return file
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder of user's sounds: notes whose names tell what they are, one in two places, and what is no sound."""
+    rng, t = np.random.default_rng(0), np.arange(11_025) / 22_050
+    place = tmp_path / "My Samples"
+    for i, name in enumerate(("flute/flute_A4.wav", "flute/flute_C5.wav", "oboe_A4_forte.flac", "takes/take 1.wav", "takes/deep/x.aiff", "trumpet_E4.ogg")):
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        y = sum(np.sin(2 * np.pi * f * t) / h for h, f in enumerate((440 * 2 ** (i / 12)) * np.arange(1, 4), 1))
+        soundfile.write(place / name, 0.2 * y * np.exp(-3 * t) + 0.001 * rng.standard_normal(len(t)), 22_050)
+    shutil.copy(place / "oboe_A4_forte.flac", place / "takes" / "copy of oboe.flac")
+    (place / "notes.txt").write_text("not audio")
+    (place / "broken.wav").write_text("RIFF, but no more")
+    (place / "silent.wav").parent.mkdir(exist_ok=True)
+    soundfile.write(place / "silent.wav", np.zeros(8_000), 16_000)
+    return place

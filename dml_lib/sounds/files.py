@@ -27,6 +27,7 @@ import pandas as pd
 from .decode import is_audio_name
 from .labels import NSYNTH, Labels, parse_name, parse_note
 
+MAP_MARK = ".dml_map.lock"  # a folder that holds it is a map, and its sounds are previews
 KINDS = ("note", "phrase", "percussion")
 NOTE_COLUMNS = ("note_number", "midi", "note")  # the first that a manifest has is read
 COLUMNS = ("sound_id library source_family instrument note_number dynamics articulation velocity kind path checksum "
@@ -35,7 +36,7 @@ TINYSOL = {"path": "path", "instrument": "instrument (in full)", "midi": "pitch 
            "articulation": "technique (in full)"}
 
 
-def _checksum(path):
+def checksum(path):
     """SHA-256 of a file in hex and "", or "" and the reason why it cannot be read."""
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):  # a named pipe would wait for its writer
@@ -47,10 +48,10 @@ def _checksum(path):
         return "", link + (getattr(error, "strerror", None) or str(error))
 
 
-def _table(rows, library, source_family):
+def _table(rows, library, source_family, checksum=checksum):
     """The table of rows (path below the root, absolute path, Labels, reason or "")."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # hashing releases the interpreter lock
-        sums = list(pool.map(lambda row: ("", row[3]) if row[3] else _checksum(row[1]), rows))
+        sums = list(pool.map(lambda row: ("", row[3]) if row[3] else checksum(row[1]), rows))
     labels = pd.DataFrame([vars(row[2]) for row in rows], columns=list(Labels.__dataclass_fields__))
     missing = pd.array([pd.NA] * len(rows), dtype="Int64")
     return labels.astype({"note_number": "Int64"}).assign(
@@ -64,16 +65,18 @@ def _shown(path):
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def folder_table(folder, library, source_family):
+def folder_table(folder, library, source_family, checksum=checksum):
     """The audio files in a folder and below, in order of their paths, labeled by their names.
 
-    Hidden files and folders are passed over; no link is followed to another folder or out of this one. Of the folder's
-    own place only its name counts for labels.
+    Hidden files and folders are passed over, and so are maps that this project wrote; no link is followed to another
+    folder or out of this one. Of the folder's own place only its name counts for labels.
 
     Parameters
     ----------
     folder : path
     library, source_family : str
+    checksum : callable
+        From a path to (SHA-256, "") or ("", reason), in place of `checksum`; called from several threads.
 
     Returns
     -------
@@ -88,7 +91,7 @@ def folder_table(folder, library, source_family):
         found.append((error.filename, f"folder: {error.strerror}"))
 
     for where, folders, names in os.walk(root, onerror=refused):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        folders[:] = [name for name in folders if not name.startswith(".") and not os.path.exists(os.path.join(where, name, MAP_MARK))]
         for name in names:
             if is_audio_name(name) and not name.startswith("."):
                 path = os.path.join(where, name)
@@ -100,7 +103,7 @@ def folder_table(folder, library, source_family):
             reason = "a name that is not UTF-8: rename it"
         said = Labels() if reason.startswith("folder") else parse_name(os.path.relpath(shown, above))
         rows.append((Path(os.path.relpath(shown, _shown(root))).as_posix(), shown, said, reason))
-    return _table(rows, library, source_family)
+    return _table(rows, library, source_family, checksum)
 
 
 def _read(path):
@@ -144,15 +147,15 @@ def _labels(row):
     return replace(said, note_number=None) if said.kind == "percussion" else said
 
 
-def _listed(rows, root, library, source_family):
+def _listed(rows, root, library, source_family, checksum=checksum):
     """The table of manifest rows whose paths start at `root`."""
     root, places = os.path.abspath(root), [os.path.normpath(row["path"]) for row in rows]
     rows = [(Path(place).as_posix(), os.path.normpath(os.path.join(root, place)), _labels(row), "")
             for place, row in zip(places, rows)]
-    return _table(rows, library, source_family)
+    return _table(rows, library, source_family, checksum)
 
 
-def manifest_table(path, library=None, source_family=None):
+def manifest_table(path, library=None, source_family=None, checksum=checksum):
     """The sounds that a CSV file lists, in its order.
 
     Parameters
@@ -164,13 +167,15 @@ def manifest_table(path, library=None, source_family=None):
         file's name.
     library, source_family : str, optional
         The name of the CSV file, and the library, if not given.
+    checksum : callable
+        See `folder_table`.
 
     Returns
     -------
     pandas.DataFrame
     """
     library = library or Path(path).stem
-    return _listed(_read(path), Path(path).parent, library, source_family or library)
+    return _listed(_read(path), Path(path).parent, library, source_family or library, checksum)
 
 
 def _published(folder, name):

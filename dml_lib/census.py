@@ -1,0 +1,125 @@
+"""What a map holds, in figures: what the axes mean, which sounds are copies, what was skipped; the page that says so.
+
+Source
+------
+Our choice: what sound archives and users of such maps ask for first. `OUT/report.html`; chapter 07.
+"""
+
+import html
+from pathlib import Path
+from string import Template
+
+import numpy as np
+import pandas as pd
+from scipy.stats import spearmanr
+
+from . import duplicates
+from .dataset import Dataset
+from .store import Lazily
+
+AXES = ["x", "y", "z"]
+MEANINGS = {"pitch": "note", "brightness": "centroid_hz", "loudness": "loudness_db", "attack": "attack_s", "length": "seconds"}
+TELLING = 0.3  # correlation from which an axis is called by what it goes with
+LISTED = 200  # rows of a table in the page; all are in the CSV files
+COPIES = ["sound_a", "sound_b", "correlation", "path_a", "path_b"]
+
+
+def names(table):
+    """What to call each sound: its path in its library, after the library's name where there are several."""
+    many = table["library"].nunique() > 1
+    return [name if many else name.removeprefix(f"{library}/") for name, library in zip(table["sound_id"], table["library"])]
+
+
+def axes(table):
+    """Spearman correlation of each axis with what can be measured of a sound, one row a meaning; NaN where nothing varies."""
+    note = table["note_number"].astype("Float64").fillna(table["note_estimate"]).astype(float)
+    known = table.assign(note=note)
+    found = {}
+    for meaning, column in MEANINGS.items():
+        varied = [known[column].nunique() > 1 and known[axis].nunique() > 1 for axis in AXES]
+        found[meaning] = [float(spearmanr(known[axis], known[column]).statistic) if v else np.nan for axis, v in zip(AXES, varied)]
+    return pd.DataFrame.from_dict(found, orient="index", columns=AXES)
+
+
+def titles(correlations):
+    """What to call each axis: what it goes with most, with the correlation."""
+    called = []
+    for axis in AXES:
+        column = correlations[axis].dropna()
+        best = column.abs().idxmax() if len(column) and column.abs().max() >= TELLING else None
+        called.append(f"{axis}: {best} {column[best]:+.2f}" if best else axis)
+    return called
+
+
+def copies(table, facts, magnitudes, threshold=0.97, k=5):
+    """Pairs of sounds that are copies, exact ones and near ones, in one library or two; most alike first.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        The map.
+    facts : pandas.DataFrame
+        With `sketch`, in the same order.
+    magnitudes : store.FeatureStore
+    threshold, k
+        See `duplicates.pairs`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `sound_a, sound_b, correlation, path_a, path_b`.
+    """
+    sketches = np.frombuffer(b"".join(facts["sketch"]), np.float32).reshape(len(facts), -1)
+    a, b = duplicates.candidates(sketches, threshold, k)
+    index = magnitudes.index().set_index("key").loc[table["checksum"]]
+    sounds, marks = Lazily(magnitudes, index), {}
+
+    def mark(i):
+        if i not in marks:
+            if len(marks) > 10_000:
+                marks.clear()  # they come in order of the first of a pair
+            x = sounds[i]
+            marks[i] = duplicates.fingerprint(Dataset(table.iloc[[i]], x, np.array([0]), np.array([len(x)])))[0]
+        return marks[i]
+
+    near = pd.DataFrame({"row_a": a, "row_b": b, "correlation": [float(mark(i) @ mark(j)) for i, j in zip(a, b)]})
+    found = duplicates.listed(near, table["sound_id"], threshold, k).sort_values("correlation", ascending=False, kind="stable")
+    paths = table["path"].to_numpy()
+    return found.assign(path_a=paths[found["row_a"]], path_b=paths[found["row_b"]])[COPIES]
+
+
+def _table(rows, **options):
+    return rows.head(LISTED).to_html(escape=True, border=0, na_rep="", float_format="{:.2f}".format, **options)
+
+
+def page(table, skipped, correlations, found, made):
+    """The report as one page of HTML; names are text in it, whatever they are.
+
+    Parameters
+    ----------
+    table, skipped : pandas.DataFrame
+        The map, and `path, reason` of what is not in it.
+    correlations : pandas.DataFrame
+        From `axes`.
+    found : pandas.DataFrame
+        From `copies`.
+    made : dict
+        What `player.write_map` returned.
+    """
+    counts = table.groupby("library").agg(
+        sounds=("path", "size"), minutes=("seconds", lambda s: s.sum() / 60), labeled=("instrument", "count"), pitched=("note_number", "count"),
+    )
+    lines = [f"{len(table):,} sounds, {table['seconds'].sum() / 60:,.1f} minutes, {made['page_bytes'] / 1e6:.1f} MB before the first sound."]
+    if n := int(table["cut"].sum()):
+        lines.append(f"{n:,} files are longer than a minute: their first minute is mapped.")
+    reasons = skipped.groupby("reason").size().sort_values(ascending=False).rename("files").to_frame()
+    parts = {
+        "counts": _table(counts), "axes": _table(correlations),
+        "instruments": _table(table["instrument"].value_counts().rename("sounds").to_frame()),
+        "copies": _table(found[["sound_a", "sound_b", "correlation"]], index=False) if len(found) else "<p>None.</p>",
+        "reasons": _table(reasons) if len(reasons) else "<p>None.</p>",
+        "skipped": _table(skipped, index=False) if len(skipped) else "",
+        "lines": "".join(f"<p>{html.escape(line)}</p>" for line in lines), "n_copies": f"{len(found):,}", "n_skipped": f"{len(skipped):,}",
+        "title": html.escape(", ".join(table["library"].unique())), "listed": LISTED,
+    }
+    return Template((Path(__file__).with_name("page") / "report.tmpl").read_text("utf-8")).substitute(parts)

@@ -1,0 +1,163 @@
+"""One file of a user: decoded, analyzed, embedded, described, and made short enough for a page, alone and by any process.
+
+Each file is heard by itself, so it has the same place whatever else is in the call, on whatever machine, in whatever
+order. What is known of a sound after that, its *facts*, is plain numbers and bytes: a few hundred bytes a sound.
+
+Source
+------
+Our choice. `library` calls it, chapter 07 explains it.
+"""
+
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import soundfile
+import torch
+
+from . import duplicates, embed, previews
+from .dataset import Dataset
+from .features import ConstantQ, cqt_many, log_compress
+from .sounds import decode, soundfont
+from .weights import open_weights
+
+MAX_SECONDS = 60.0  # of a file: what a map of sounds needs, and a bound on memory
+MAX_COPIED = 300_000  # bytes of an MP3 that serves as its own preview
+LOUD_DB = 30.0  # frames within it of the loudest say what pitch and brightness a sound has
+HARMONICS, FALL, BETWEEN = 10, 0.8, 0.5  # of the pitch estimate: how many, each weaker by, weight of those half-way
+
+
+def pitch(x, cfg):
+    """Estimate of the note that a sound has, by the sum of its harmonics.
+
+    Log magnitudes at the harmonics of a note speak for it, those half-way between two of them against it: these would be
+    harmonics of the note an octave lower.
+
+    Parameters
+    ----------
+    x : np.ndarray, (n_frames, n_bins)
+        Linear magnitudes.
+    cfg : Config
+
+    Returns
+    -------
+    float
+        MIDI note number, in steps of a bin.
+
+    Source
+    ------
+    Subharmonic summation, Hermes 1988, on a constant-Q spectrum. Within half a semitone on nine of ten of the recorded
+    orchestral notes.
+    """
+    z = log_compress(x, cfg.gain).mean(axis=0)
+    octaves = int(np.ceil(np.log2(HARMONICS)))
+    beyond, score = np.concatenate([z, np.zeros((octaves + 1) * cfg.bins_per_octave)]), np.zeros(len(z))
+    for n in range(1, HARMONICS + 1):
+        for harmonic, sign in ((n, 1.0), (n + 0.5, -BETWEEN)):
+            first = round(cfg.bins_per_octave * np.log2(harmonic))
+            score += sign * FALL ** (n - 1) * beyond[first:first + len(z)]
+    return 69 + 12 * np.log2(cfg.fmin / 440) + 12 * int(score.argmax()) / cfg.bins_per_octave
+
+
+def facts(y, x, cfg):
+    """What can be said of a sound without any label.
+
+    Parameters
+    ----------
+    y : np.ndarray, (n_samples,)
+        At `cfg.sr`.
+    x : np.ndarray, (n_frames, n_bins)
+        Linear magnitudes.
+    cfg : Config
+
+    Returns
+    -------
+    dict
+        `loudness_db` (RMS of its loud frames, full scale 0), `centroid_hz` (mean of the bins, by magnitude), `attack_s`
+        (from the first loud frame to the loudest), `note_estimate` (see `pitch`).
+    """
+    peak = x.max(axis=1)
+    loud = np.flatnonzero(peak >= peak.max() * 10 ** (-LOUD_DB / 20))
+    power = np.add.reduceat(np.square(y), np.arange(0, len(y), cfg.hop_length)) / cfg.hop_length
+    power = power[loud[loud < len(power)]]
+    mean = x[loud].mean(axis=0, dtype=np.float64)
+    bins = cfg.fmin * 2 ** (np.arange(cfg.n_bins) / cfg.bins_per_octave)
+    return {
+        "loudness_db": float(10 * np.log10(max(power.mean() if len(power) else 0.0, 1e-12))),
+        "centroid_hz": float(bins @ mean / max(mean.sum(), 1e-12)),
+        "attack_s": float((peak.argmax() - loud[0]) * cfg.hop_length / cfg.sr),
+        "note_estimate": float(pitch(x[loud], cfg)),
+    }
+
+
+@lru_cache(maxsize=2)
+def _ears(weights, digest):
+    """Network, settings and front end, opened once a process."""
+    model, cfg = open_weights(weights)
+    return model, cfg, ConstantQ(**cfg.front_end())
+
+
+def _preview(path, seconds):
+    """A sound as a short MP3; a small one that is that already is left as it is."""
+    file = Path(path)
+    if file.suffix.lower() == ".mp3" and seconds < previews.MAX_PREVIEW_S and file.stat().st_size <= MAX_COPIED:
+        if soundfile.info(path).format == "MP3":
+            return file.read_bytes()
+    y, info = decode.decode(path, soundfont.SR, previews.MAX_PREVIEW_S)
+    return previews.mp3(previews.faded(y, soundfont.SR) if info.cut else y, soundfont.SR)
+
+
+def hear(path, weights, digest, preview):
+    """All that a map needs of one file.
+
+    Parameters
+    ----------
+    path, weights : str
+        An audio file, and the file of the network.
+    digest : str
+        Of the weights: another file by the same name is opened again.
+    preview : bool
+        Make one.
+
+    Returns
+    -------
+    x : np.ndarray, (n_frames, n_bins), float16
+        Linear magnitudes.
+    z : np.ndarray, (n_frames, n_dims), float32
+    facts : dict
+        Those of `facts`; `x, y, z`, the median place; `seconds`, `cut` (whether the file goes on after those); `wave` and
+        `sketch`, bytes.
+    body : bytes or None
+        MP3.
+
+    Raises
+    ------
+    decode.DecodeError
+    """
+    torch.set_num_threads(1)  # of this thread: one worker a core, and sums in one order
+    model, cfg, front_end = _ears(weights, digest)
+    y, info = decode.decode(path, cfg.sr, MAX_SECONDS)
+    x = cqt_many([y], front_end)[0].astype(np.float16)
+    data = Dataset(pd.DataFrame(index=[0]), x, np.array([0]), np.array([len(x)]))
+    leveled = data.leveled(cfg.level)
+    z = embed.embed_frames(model, leveled, cfg)
+    known = facts(y, x.astype(np.float32), cfg) | dict(zip("xyz", map(float, embed.sound_points(z, leveled)[0])))
+    known |= {"seconds": info.seconds, "cut": info.cut, "sketch": duplicates.sketch(duplicates.fingerprint(data))[0].tobytes()}
+    known["wave"] = previews.waveform(y[:round(previews.MAX_PREVIEW_S * cfg.sr)]).tobytes()
+    return x, z, known, _preview(path, info.seconds) if preview else None
+
+
+def hear_many(paths, weights, digest, preview):
+    """`hear` some files, one after another: a list of what it gave, or of the reason (str) why a file is no usable sound."""
+    heard = []
+    for path in paths:
+        try:
+            heard.append(hear(path, weights, digest, preview))
+        except decode.DecodeError as error:
+            heard.append(str(error))
+        except MemoryError:
+            raise
+        except Exception as error:  # of any kind: the other files must go on
+            heard.append(f"{type(error).__name__}: {error}")
+    return heard

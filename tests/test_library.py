@@ -1,0 +1,201 @@
+"""A user's folder: the same map after any accident, only new files heard, nothing of the user's changed."""
+
+import errno
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+from dml_lib import hearing, library, paths
+from dml_lib.library import Library, read, update, walk
+from dml_lib.paths import Damaged
+from dml_lib.weights import save_weights
+
+GOOD = 7  # usable files of the fixture `folder`
+
+
+@pytest.fixture
+def mapped(folder, small_weights, tmp_path):
+    """A function that maps the folder (or others) into `tmp_path / "map"` in this process, and returns the table and what was said."""
+
+    def make(*folders, out="map", **options):
+        said = []
+        with ThreadPoolExecutor(2) as pool:
+            options = {"executor": pool, "progress": False, "say": said.append} | options
+            return update(folders or [folder], tmp_path / out, small_weights, **options), said
+
+    return make
+
+
+def files(place):
+    """All files below a folder with size and time of change."""
+    return {p: (p.stat().st_size, p.stat().st_mtime_ns) for p in place.rglob("*") if p.is_file()}
+
+
+def test_a_folder_becomes_a_map(mapped, folder, tmp_path):
+    before = files(folder)
+    table, said = mapped()
+    out = tmp_path / "map"
+    assert files(folder) == before  # the user's files are as they were
+    assert len(table) == GOOD and table.equals(read(out)) and np.isfinite(table[["x", "y", "z"]]).all(axis=None)
+    assert table.set_index("sound_id").loc["My Samples/flute/flute_A4.wav", ["instrument", "note_number"]].tolist() == ["flute", 69]
+    skipped = pd.read_csv(out / "skipped.csv")
+    assert sorted(os.path.basename(path) for path in skipped["path"]) == ["broken.wav", "silent.wav"]
+    assert "silent" in set(skipped["reason"])
+    copies = pd.read_csv(out / "duplicates.csv")
+    assert {os.path.basename(p) for p in copies.loc[0, ["path_a", "path_b"]]} == {"oboe_A4_forte.flac", "copy of oboe.flac"}
+    assert copies.loc[0, "correlation"] == pytest.approx(1, abs=1e-4)
+    for name in ("index.html", "report.html", "data.js"):
+        assert (out / name).is_file()
+    assert len(list((out / "audio").glob("*.mp3"))) == GOOD - 1  # the copy shares its preview
+    assert any("9 files, 8 of them new" in text for text in said) and any("7 sounds, 2 files skipped" in text for text in said)
+
+
+def test_other_programs_read_the_map(mapped, tmp_path):
+    table, _ = mapped()
+    rows = duckdb.sql(f"SELECT instrument, count(*) AS n FROM '{tmp_path / 'map' / 'map.parquet'}' GROUP BY instrument ORDER BY n DESC").fetchall()
+    assert dict(rows)["flute"] == 2 and sum(n for _, n in rows) == GOOD
+
+
+def test_a_second_run_hears_only_what_is_new_and_forgets_what_is_gone(mapped, folder, tmp_path, monkeypatch):
+    heard, hear_many = [], hearing.hear_many
+    monkeypatch.setattr(hearing, "hear_many", lambda paths, *rest: heard.extend(paths) or hear_many(paths, *rest))
+    first, _ = mapped()
+    heard.clear()
+    again, said = mapped()
+    assert not heard and again.equals(first) and said == ["nothing changed: 7 sounds, 2 files skipped"]
+    (folder / "takes" / "deep" / "x.aiff").unlink()
+    shutil.move(folder / "trumpet_E4.ogg", folder / "trumpet_F4.ogg")  # the content is known
+    soundfile.write(folder / "flute" / "flute_A4.wav", 0.1 * np.sin(np.arange(8_000)), 16_000)
+    third, _ = mapped()
+    assert [os.path.basename(path) for path in heard] == ["flute_A4.wav"] and len(third) == GOOD - 1
+    assert "My Samples/trumpet_F4.ogg" in set(third["sound_id"]) and not third["sound_id"].str.contains("deep").any()
+    previews = {file.stem for file in (tmp_path / "map" / "audio").iterdir()}
+    assert previews == set(third["checksum"].str[:16])
+    fresh, _ = mapped(out="fresh")
+    assert fresh.equals(third)
+
+
+def test_a_sound_has_one_place_whatever_else_is_there(mapped, folder, tmp_path, small_weights):
+    table, _ = mapped()
+    table = table.set_index("path")[["x", "y", "z"]]
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    shutil.copy(folder / "flute" / "flute_C5.wav", alone)
+    one, _ = mapped(alone, out="one")
+    assert one[["x", "y", "z"]].to_numpy() == pytest.approx(table.loc[[str(folder / "flute" / "flute_C5.wav")]].to_numpy(), abs=1e-5)
+    both, _ = mapped(alone, folder, out="both")
+    again = both.set_index("path").loc[table.index, ["x", "y", "z"]]
+    assert again.to_numpy() == pytest.approx(table.to_numpy(), abs=1e-5)
+    assert list(both["library"].unique()) == ["alone", "My Samples"]
+    opened = Library.open(tmp_path / "both")
+    assert [len(opened.places), len(opened.dataset)] == [len(both)] * 2
+    middle = [np.median(opened.places[i][opened.dataset.audible()[opened.dataset.where(i)]], axis=0) for i in range(len(both))]
+    assert np.stack(middle) == pytest.approx(both[["x", "y", "z"]].to_numpy(), abs=1e-5)
+
+
+def test_labels_of_a_file_are_believed(mapped, folder, tmp_path):
+    (folder / "labels.csv").write_text("path,instrument,note\ntakes/take 1.wav,cello,C3\n")
+    table, _ = mapped(labels=folder / "labels.csv")
+    row = table.set_index("sound_id").loc["My Samples/takes/take 1.wav"]
+    assert (row["instrument"], row["note_number"]) == ("cello", 48)
+    (tmp_path / "labels.csv").write_text("path,instrument\nelsewhere.wav,cello\n")
+    with pytest.raises(ValueError, match="to list files of these folders"):
+        mapped(labels=tmp_path / "labels.csv")
+
+
+def test_a_map_within_its_folder_does_not_map_itself(mapped, folder):
+    first, _ = mapped(out=folder / "map")
+    again, said = mapped(out=folder / "map")
+    assert len(again) == len(first) == GOOD and said[-1].startswith("nothing changed")
+
+
+def test_no_audio(mapped, tmp_path):
+    mapped()
+    mapped(audio=False)
+    assert not list((tmp_path / "map" / "audio").iterdir()) and '"audio": ["", ' in (tmp_path / "map" / "data.js").read_text()
+    mapped()
+    assert len(list((tmp_path / "map" / "audio").iterdir())) == GOOD - 1
+
+
+@pytest.mark.parametrize("make, words", [
+    (lambda tmp: [tmp / "none"], "expected a folder of sounds or a CSV file, found none"),
+    (lambda tmp: [tmp / "map"], "expected another folder for the map"),
+    (lambda tmp: [tmp / "empty"], "expected audio files in"),
+    (lambda tmp: [tmp / "bad"], "expected sounds that can be read, found none in 1 files"),
+])
+def test_nothing_usable(make, words, mapped, tmp_path):
+    for name in ("map", "empty", "bad"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "bad" / "a.wav").write_text("text")
+    with pytest.raises(ValueError, match=words):
+        mapped(*make(tmp_path))
+
+
+def test_no_room_on_the_disk_is_said_and_the_next_run_completes(mapped, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(library.FeatureStore, "write", full)
+        with pytest.raises(RuntimeError, match="expected room on the disk"):
+            mapped()
+    assert not (tmp_path / "map" / "map.parquet").exists()
+    assert len(mapped()[0]) == GOOD
+
+
+def test_a_damaged_or_missing_map(mapped, tmp_path):
+    with pytest.raises(ValueError, match="found no map.parquet"):
+        Library.open(tmp_path)
+    mapped()
+    (tmp_path / "map" / "map.parquet").write_bytes(b"PAR1")
+    with pytest.raises(Damaged, match="delete it"):
+        Library.open(tmp_path / "map")
+
+
+def test_other_weights_make_another_map(mapped, tmp_path, small_weights):
+    table, _ = mapped()
+    model, cfg = library.Library.open(tmp_path / "map").network
+    for p in model.parameters():
+        p.data.mul_(1.1)
+    save_weights(tmp_path / "other.safetensors", model, cfg, "ours")
+    with ThreadPoolExecutor(1) as pool:
+        other = update([tmp_path / "My Samples"], tmp_path / "map", tmp_path / "other.safetensors", executor=pool, progress=False, say=str)
+    assert not np.allclose(other[["x", "y", "z"]], table[["x", "y", "z"]]) and len(list((tmp_path / "map" / "frames").iterdir())) == 2
+
+
+def test_walk_reads_only_what_changed(folder, monkeypatch):
+    first = walk([folder])
+    monkeypatch.setattr(library.files, "checksum", lambda path: pytest.fail(f"{path} was read again"))
+    assert walk([folder], first)["checksum"].equals(first["checksum"])
+
+
+def command(folder, out, weights):
+    return [sys.executable, "-m", "dml_lib", "map", str(folder), "-o", str(out), "--weights", str(weights)]
+
+
+def test_a_killed_run_ends_as_an_undisturbed_one_and_a_second_process_is_told(mapped, folder, small_weights, tmp_path, monkeypatch):
+    whole, _ = mapped(out="whole")
+    out = tmp_path / "killed"
+    run = subprocess.Popen(command(folder, out, small_weights), cwd=paths.ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+    while not (out / ".holder").is_file():
+        time.sleep(0.02)
+    with pytest.raises(library.Busy, match=f"held by process {run.pid} on "):
+        mapped(out="killed")
+    while not list((out / "frames").glob("*/*/index.parquet")):
+        assert run.poll() is None
+        time.sleep(0.02)
+    os.killpg(run.pid, signal.SIGKILL)
+    run.communicate()
+    done = subprocess.run(command(folder, out, small_weights), cwd=paths.ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert read(out).equals(whole) and (out / "index.html").is_file()
