@@ -89,7 +89,7 @@ def copies(table, facts, magnitudes, threshold=0.97, k=5):
 
 
 def _table(rows, **options):
-    return rows.head(LISTED).to_html(escape=True, border=0, na_rep="", float_format="{:.2f}".format, **options)
+    return rows.head(LISTED).to_html(escape=True, border=0, index_names=False, na_rep="", float_format="{:.2f}".format, **options)
 
 
 def page(table, skipped, correlations, found, made):

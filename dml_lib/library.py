@@ -26,7 +26,7 @@ from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from . import store
-from .paths import Damaged
+from .paths import Damaged, Run
 from .sounds import files
 from .store import FeatureStore, Lazily
 
@@ -36,7 +36,7 @@ LABELS = ["instrument", "note_number", "dynamics", "articulation", "kind"]
 FACTS = ["seconds", "loudness_db", "centroid_hz", "attack_s", "note_estimate"]
 COLUMNS = ["path", "x", "y", "z", "sound_id", "library", *LABELS, *FACTS, "cut", "checksum", "bytes", "modified_ns"]
 TITLES = {
-    "note": "pitch", "instrument": "instrument", "family": "family", "library": "source", "dynamics": "dynamics",
+    "note_number": "pitch", "instrument": "instrument", "family": "family", "library": "source", "dynamics": "dynamics",
     "articulation": "articulation", "loudness_db": "loudness, dB", "centroid_hz": "brightness, Hz", "attack_s": "attack, s", "seconds": "seconds",
 }
 
@@ -315,7 +315,7 @@ def _write(out, table, after, facts, weights, digest, audio, skipped, say):
         if file.stem not in kept or not audio:
             file.unlink()
     shown = after.assign(
-        name=census.names(after), note=after["note_number"].astype("Float64").fillna(after["note_estimate"].round()),
+        name=census.names(after), note_number=after["note_number"].astype("Float64").fillna(after["note_estimate"].round()),
         preview=after["checksum"].str[:16] if audio else "", wave=facts["wave"].to_numpy(),
     )
     made = player.write_map(
@@ -381,10 +381,51 @@ class Library:
         return Lazily(kept, _index(kept, self.table))
 
     @cached_property
-    def dataset(self):
-        """All sounds with their frames, at the level that the network hears them: what paths are played with."""
+    def heard(self):
+        """All sounds with their frames, a `Dataset` at the levels of the files."""
         from .dataset import Dataset
 
         kept = _stores(self.out, files.checksum(self.weights)[0])[0]
         frames, n_frames = kept.read(self.table["checksum"].tolist())
-        return Dataset(self.table, frames, np.cumsum(n_frames) - n_frames, n_frames).leveled(self.network[1].level)
+        return Dataset(self.table, frames, np.cumsum(n_frames) - n_frames, n_frames)
+
+    @cached_property
+    def dataset(self):
+        """The same at the level that the network hears: what paths are played with."""
+        return self.heard.leveled(self.network[1].level)
+
+
+def sounds(place, cfg):
+    """The sounds of a map, or of a folder of sounds, at the level that a network hears them.
+
+    Parameters
+    ----------
+    place : path
+    cfg : Config
+        Of the network.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    ValueError
+        No folder, nothing usable in it, or a map with another front end.
+    """
+    from . import dataset
+
+    place = Path(place).resolve()
+    if (place / "map.parquet").is_file():
+        found = Library.open(place)
+        if found.network[1].front_end() != cfg.front_end():
+            raise ValueError(f"expected the map {place} to have the front end of the network, found another: map its folders again")
+        return found.heard.leveled(cfg.level)
+    table = files.folder_table(place, place.name, place.name)
+    if not len(table):
+        raise ValueError(f"expected audio files in {place}, found none: choose a folder that holds sounds")
+    run = Run("folders", f"_run/folders/{store.digest(str(place))}")
+    data = dataset.analyze(table[table["reason"] == ""].reset_index(drop=True), cfg, run)[0]
+    if not len(data):
+        raise ValueError(f"expected audio files that can be read in {place}, found none: see {run.skipped}")
+    return data.leveled(cfg.level)

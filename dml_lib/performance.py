@@ -14,8 +14,7 @@ from . import dataset, embed, library, paths, soundcheck, trajectories
 from .config import check_name
 from .selection import STEP_FRAMES
 from .sonify import Instrument, Sonification
-from .sounds import decode, files, soundfont
-from .store import digest
+from .sounds import decode, soundfont
 from .weights import find, open_weights
 
 WAYS = ("trajectory", "line", "spline", "geodesic", "walk", "graph-walk")
@@ -55,16 +54,7 @@ def open_corpus(place, scheme, weights=None):
         (model, cfg), data = found.network, found.dataset
         return Instrument(np.concatenate(list(found.places)), data, cfg, model), cfg
     model, cfg = open_weights(find(weights or scheme, paths.Run("", str(place)) if is_run and not weights else None))
-    if is_run:
-        data = dataset.build(cfg, paths.Run(cfg.profile, str(place)))[0]
-    else:
-        table = files.folder_table(place, place.name, place.name)
-        if not len(table):
-            raise ValueError(f"expected audio files in {place}, found none: choose a folder that holds sounds")
-        run = paths.Run("sonify", f"_run/sonify/{digest(str(place))}")
-        data = dataset.analyze(table[table["reason"] == ""].reset_index(drop=True), cfg, run)[0].leveled(cfg.level)
-        if not len(data):
-            raise ValueError(f"expected audio files that can be read in {place}, found none: see {run.skipped}")
+    data = dataset.build(cfg, paths.Run(cfg.profile, str(place)))[0] if is_run else library.sounds(place, cfg)
     return Instrument(embed.embed_frames(model, data, cfg), data, cfg, model), cfg
 
 

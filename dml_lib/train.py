@@ -169,7 +169,7 @@ def _restore(recipe, state):
     return parts["best"]
 
 
-def train(cfg, scheme, recipe, dataset, validate=None, progress=True, checkpoint=None):
+def train(cfg, scheme, recipe, dataset, validate=None, progress=True, checkpoint=None, start=None):
     """Train one network.
 
     Parameters
@@ -187,6 +187,8 @@ def train(cfg, scheme, recipe, dataset, validate=None, progress=True, checkpoint
         Show a progress bar on stderr.
     checkpoint : path, optional
         A file to go on from where there is one, renewed every minute and removed at the end.
+    start : Embedder, optional
+        The network to go on from, which stays as it is; a new one if not given. By validation it may be the best one.
 
     Returns
     -------
@@ -211,6 +213,8 @@ def train(cfg, scheme, recipe, dataset, validate=None, progress=True, checkpoint
     torch.use_deterministic_algorithms(True)
     learner = kind(untrained(cfg, kind.network).train(), dataset, Neighborhoods(dataset.table, scheme), cfg)
     model, iterations, history, best, recent, first = learner.model, learner.iterations, History(), {}, [], 1
+    if start is not None:
+        model.load_state_dict(start.state_dict())
     of = {"config": cfg.as_dict(), "scheme": scheme, "recipe": recipe, "sounds": digest(dataset.table["sound_id"].tolist())}
     if checkpoint and Path(checkpoint).is_file():
         state, card = tensors.read(checkpoint, "checkpoint", "delete it and train again")
@@ -218,6 +222,9 @@ def train(cfg, scheme, recipe, dataset, validate=None, progress=True, checkpoint
             raise ValueError(f"{checkpoint} belongs to another training (settings or sounds differ): delete it, or choose another file")
         best, history, recent, first = _restore(learner, state), History(**card["history"]), card["recent"], card["iteration"] + 1
         learner.sampler.restore(card["sampler"])
+    if start is not None and first == 1 and validate:
+        history.val_knn_by_iteration.append((0, validate(model.eval())))
+        best = {name: tensor.clone() for name, tensor in model.train().state_dict().items()}
     judged = set(np.linspace(0, iterations, cfg.validations + 1).round().astype(int)[1:].tolist())
     bar = tqdm(range(first, iterations + 1), desc=f"{scheme}, {recipe}", unit=" it", initial=first - 1, total=iterations, disable=not progress)
     saved = time.monotonic()

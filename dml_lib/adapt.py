@@ -1,0 +1,155 @@
+"""A network that knows many sounds learns those of one library, and says what that was worth on sounds it did not learn.
+
+Where names tell instruments and notes, neighborhoods are those of the scheme. Where they do not, each sound is a
+neighborhood of its own, with a varied copy of it: at another level, through another filter.
+
+Source
+------
+Our choice; copies as positives after Chen et al. 2020. `python -m dml_lib train FOLDER`; chapter 07.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from . import embed, nearest, train
+from .config import check_name
+from .dataset import Dataset
+from .judge import LABELS, Judge
+from .neighborhoods import USES, Neighborhoods
+from .splits import random_split
+
+ITERATIONS, RATE = 1_000, 3e-4  # a third of the rate that a network learns with from nothing
+ENOUGH = 0.5  # share of sounds with all labels of a scheme from which names are believed to tell
+K = 5  # neighbors that vote
+LEVEL_DB, TILT_DB = 6.0, 2.0  # of a varied copy: standard deviation of its level, and of its filter's slope an octave
+
+
+def labeled(table, scheme):
+    """Whether the names of a library tell enough for a scheme: most sounds, and two neighborhoods at least."""
+    instrument, tolerance = USES[scheme]
+    has = np.ones(len(table), bool)
+    for column, used in (("instrument", instrument), ("note_number", tolerance is not None)):
+        has &= table[column].notna().to_numpy() | (not used)
+    try:
+        return has.mean() >= ENOUGH and len(Neighborhoods(table, scheme)) >= 2
+    except ValueError:
+        return False
+
+
+def varied(data, cfg, seed=0):
+    """A copy of each sound at another level and through another filter, a slope over the bins.
+
+    Parameters
+    ----------
+    data : Dataset
+    cfg : Config
+    seed : int
+
+    Returns
+    -------
+    Dataset
+    """
+    rng = np.random.default_rng([seed, 21])
+    level, tilt = rng.normal(0, LEVEL_DB, len(data)), rng.normal(0, TILT_DB, len(data))
+    octaves = (np.arange(cfg.n_bins) - cfg.n_bins / 2) / cfg.bins_per_octave
+    frames = np.empty_like(data.frames)
+    for i in range(len(data)):
+        frames[data.where(i)] = data.features(i) * 10 ** ((level[i] + tilt[i] * octaves) / 20)
+    return replace(data, frames=np.minimum(frames, np.finfo(np.float16).max))
+
+
+def _joined(a, b):
+    n = np.concatenate([a.n_frames, b.n_frames])
+    return Dataset(pd.concat([a.table, b.table], ignore_index=True), np.concatenate([a.frames, b.frames]), np.cumsum(n) - n, n)
+
+
+def _halves(z, data):
+    """The median place of the first and of the second half of each sound, (n_sounds, n_dims) each."""
+    parts = [z[data.where(i)] for i in range(len(data))]
+    return tuple(np.stack([np.median(half, axis=0) for half in side]) for side in zip(*((p[:-(-len(p) // 2)], p[len(p) // 2:]) for p in parts)))
+
+
+def accuracy(model, data, cfg, scheme=None):
+    """What a network makes of the test sounds of a library.
+
+    Parameters
+    ----------
+    model : Embedder
+    data : Dataset
+        With the column `random`.
+    cfg : Config
+    scheme : str, optional
+        Whose labels count; without it no label does.
+
+    Returns
+    -------
+    dict of str to float
+        By label, the share of test sounds that their k nearest training sounds name right; without labels `itself`, the
+        share of test sounds whose first half lies nearest to their own second half among those of all test sounds.
+    """
+    z = embed.embed_frames(model, data, cfg)
+    test = (data.table["random"] == "test").to_numpy()
+    if scheme is None:
+        first, second = (half[test] for half in _halves(z, data))
+        return {"itself": float((nearest.neighbors(second, first, 1)[:, 0] == np.arange(len(first))).mean())}
+    points, found = embed.sound_points(z, data), {}
+    columns = {"instrument": "instrument", "pitch": "note_number"}
+    for label in LABELS.get(scheme, tuple(columns)):
+        known = data.table[columns[label]].notna().to_numpy()
+        learn, ask = known & (data.table["random"] == "train").to_numpy(), known & test
+        y = pd.factorize(data.table[columns[label]])[0]
+        found[label] = float((nearest.knn_predict(points[learn], y[learn], points[ask], (K,))[0] == y[ask]).mean())
+    return found
+
+
+def adapt(data, model, cfg, scheme, iterations=ITERATIONS, progress=True):
+    """Go on training a network on the sounds of a library.
+
+    Copies of one content count once. A quarter of the sounds is kept for the report, and where there are labels the best
+    state by another 15 per cent is kept, so a network may come back as it was.
+
+    Parameters
+    ----------
+    data : Dataset
+        With `checksum`, and labels where names tell, in its table.
+    model : Embedder
+        Where to start from.
+    cfg : Config
+        What it was trained with.
+    scheme : str
+    iterations : int
+    progress : bool
+
+    Returns
+    -------
+    model : Embedder
+    before, after : dict of str to float
+        `accuracy` of both.
+    scheme : str or None
+        None where no labels were used.
+
+    Raises
+    ------
+    ValueError
+        Too few sounds.
+    """
+    check_name("scheme", scheme, USES)
+    data = data.subset(~data.table["checksum"].duplicated().to_numpy())
+    if len(data) < 20:
+        raise ValueError(f"expected at least 20 different sounds to learn from, found {len(data)}: add sounds")
+    told = labeled(data.table, scheme)
+    data.table["random"] = random_split(len(data), cfg.seed)
+    learn = data.subset((data.table["random"] == "train").to_numpy())
+    settings = cfg.with_(ours_iterations=iterations, ours_learning_rate=RATE, validations=5)
+    judged = scheme if told else None
+    before = accuracy(model, data, cfg, judged)
+    if told:
+        validate = Judge(data, settings, scheme)
+    else:
+        validate = None
+        learn = _joined(learn, varied(learn, cfg, cfg.seed))
+        learn.table = learn.table.assign(instrument=learn.table["checksum"])
+    model, _ = train.train(settings, scheme if told else "instrument", "ours", learn, validate, progress, start=model)
+    return model, before, accuracy(model, data, cfg, judged), judged
