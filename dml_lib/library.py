@@ -13,7 +13,8 @@ Our choice. `python -m dml_lib map`; chapter 07.
 import errno
 import os
 import shutil
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections import deque
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -132,25 +133,58 @@ def _stores(out, digest):
     return FeatureStore(out / "frames", {"magnitudes": digest}), FeatureStore(out / "frames", {"places": digest}, np.float32)
 
 
+def _pool(workers):
+    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+
+
+def _alone(block, call):
+    """What a block gives in a process of its own, or where that dies in halves, down to the file that kills it."""
+    with _pool(1) as pool:
+        try:
+            return [(block, pool.submit(*call(block)).result())]
+        except BrokenExecutor:
+            pass
+    if len(block) == 1:
+        return [(block, ["the process that listened to it crashed"])]
+    middle = len(block) // 2
+    return _alone(block[:middle], call) + _alone(block[middle:], call)
+
+
 def _tasks(paths, weights, digest, audio, executor, progress):
     """Hear files in blocks, by an executor: yields the places of each block in `paths`, and what `hear_many` gave."""
     from . import hearing  # needs torch: a second run without new files does not
 
-    block = max(1, min(BLOCK, -(-len(paths) // 8)))
-    blocks = [range(i, min(i + block, len(paths))) for i in range(0, len(paths), block)]
-    own = executor or ProcessPoolExecutor(min(os.cpu_count() or 1, max(1, len(blocks))), mp_context=get_context("spawn"))
-    jobs = {own.submit(hearing.hear_many, [paths[i] for i in each], str(weights), digest, audio): each for each in blocks}
+    def call(block):
+        return hearing.hear_many, [paths[i] for i in block], str(weights), digest, audio
+
+    size = max(1, min(BLOCK, -(-len(paths) // 8)))
+    waiting = deque(range(i, min(i + size, len(paths))) for i in range(0, len(paths), size))
+    workers = min(os.cpu_count() or 1, len(waiting))
+    pool, most, jobs = executor or _pool(workers), 1_000 if executor else 2 * workers, {}
     try:
         with tqdm(total=len(paths), unit=" files", desc="listen", disable=not progress) as bar:
-            for job in as_completed(list(jobs)):
-                each = jobs.pop(job)
-                yield each, job.result()
-                bar.update(len(each))
+            while waiting or jobs:
+                while waiting and len(jobs) < most:
+                    block = waiting.popleft()
+                    jobs[pool.submit(*call(block))] = block
+                done, heard = wait(jobs, return_when=FIRST_COMPLETED).done, []
+                try:
+                    heard = [(jobs[job], job.result()) for job in done]
+                    for job in done:
+                        del jobs[job]
+                except BrokenExecutor:  # a file killed a worker, and with it all that was under way
+                    if executor:
+                        raise
+                    heard = [each for block in jobs.values() for each in _alone(block, call)]
+                    pool, jobs = _pool(workers), {}
+                for block, found in heard:
+                    yield block, found
+                    bar.update(len(block))
     finally:
         for job in jobs:
             job.cancel()
         if executor is None:
-            own.shutdown(cancel_futures=True)
+            pool.shutdown(cancel_futures=True)
 
 
 def _listen(table, out, weights, digest, audio, executor, progress, say):

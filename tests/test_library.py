@@ -179,6 +179,22 @@ def test_walk_reads_only_what_changed(folder, monkeypatch):
     assert walk([folder], first)["checksum"].equals(first["checksum"])
 
 
+def dies(paths, *rest):
+    """Stands for a decoder that crashes on one file."""
+    if any("take 1" in path for path in paths):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return hearing.hear_many(paths, *rest)
+
+
+def test_a_file_that_kills_its_worker_is_skipped_and_the_others_go_on(folder, small_weights, tmp_path):
+    paths_ = [str(path) for path in sorted(folder.rglob("*.wav"))]
+    heard = dict()
+    for block, found in library._alone(range(len(paths_)), lambda block: (dies, [paths_[i] for i in block], str(small_weights), "", False)):
+        heard |= {os.path.basename(paths_[i]): each for i, each in zip(block, found)}
+    assert heard["take 1.wav"] == "the process that listened to it crashed"
+    assert len(heard["flute_A4.wav"]) == 4 and heard["silent.wav"] == "silent" and len(heard) == 5
+
+
 def command(folder, out, weights):
     return [sys.executable, "-m", "dml_lib", "map", str(folder), "-o", str(out), "--weights", str(weights)]
 
