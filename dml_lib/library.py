@@ -230,8 +230,11 @@ def _rows(table, facts):
 def _replace(path, write):
     """Let `write` make a file beside its place and rename it into that."""
     temporary = path.with_name(f".{path.name}.part")
-    write(temporary)
-    temporary.replace(path)
+    try:
+        write(temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def read(out):
@@ -337,9 +340,9 @@ def _write(out, table, after, facts, weights, digest, audio, skipped, say):
             shutil.rmtree(file)  # of other weights
     for each in (magnitudes, places):
         each.forget(table["checksum"])
-    _replace(out / "map.parquet", lambda path: after.to_parquet(path, index=False))
     if weights.resolve() != (out / "weights.safetensors").resolve():
         _replace(out / "weights.safetensors", lambda path: shutil.copyfile(weights, path))
+    _replace(out / "map.parquet", lambda path: after.to_parquet(path, index=False))
     facts = facts.loc[after["checksum"]]
     copies = census.copies(after, facts, magnitudes)
     _replace(out / "duplicates.csv", lambda path: copies.to_csv(path, index=False))
