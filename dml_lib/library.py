@@ -13,27 +13,21 @@ Our choice. `python -m dml_lib map`; chapter 07.
 import errno
 import os
 import shutil
-from collections import deque
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from filelock import FileLock, Timeout
-from tqdm import tqdm
 
 from . import store
+from .intake import LABELS, listen, replace_file, stores, walk
 from .paths import Damaged, Run
 from .sounds import files
-from .store import FeatureStore, Lazily
+from .store import Lazily
 
-BLOCK = 128  # sounds a task and a shard
-PREVIEW_BYTES = 60_000  # of 5 s, at most
-LABELS = ["instrument", "note_number", "dynamics", "articulation", "kind"]
 FACTS = ["seconds", "loudness_db", "centroid_hz", "attack_s", "note_estimate"]
 COLUMNS = ["path", "x", "y", "z", "sound_id", "library", *LABELS, *FACTS, "cut", "checksum", "bytes", "modified_ns"]
 TITLES = {
@@ -67,174 +61,11 @@ def held(out):
         raise Busy(f"expected {out} to be free, found it held by {holder}: wait until that is done, or choose another folder") from None
 
 
-class Checksums:
-    """Checksums of files, those known from the last run by size and time of change; sees each file's both."""
-
-    def __init__(self, known):
-        self.known, self.stats = known, {}
-
-    def __call__(self, path):
-        try:
-            stat = os.stat(path)
-            self.stats[path] = stat.st_size, stat.st_mtime_ns
-        except (OSError, ValueError):  # `files.checksum` says what is wrong
-            return files.checksum(path)
-        found = self.known.get(path)
-        return (found[1], "") if found and found[0] == self.stats[path] else files.checksum(path)
-
-
-def walk(folders, known=None, labels=None):
-    """The sounds of some folders and manifests, each a library by its name; a file that two of them hold counts for the first.
-
-    Parameters
-    ----------
-    folders : sequence of path
-        Folders, or CSV manifests (see `files.manifest_table`).
-    known : pandas.DataFrame, optional
-        The last `map.parquet`: files that did not change since are not read.
-    labels : path, optional
-        A manifest whose labels are taken for the files that it lists, whatever their names say.
-
-    Returns
-    -------
-    pandas.DataFrame
-        As `files.folder_table`, with `bytes` and `modified_ns`.
-
-    Raises
-    ------
-    ValueError
-        No such folder, or a manifest that cannot be read.
-    """
-    known = {} if known is None else {
-        path: ((size, modified), checksum)
-        for path, size, modified, checksum in known[["path", "bytes", "modified_ns", "checksum"]].itertuples(index=False)
-    }
-    checksums, tables, names = Checksums(known), [], set()
-    for folder in map(Path, folders):
-        name = folder.stem if folder.is_file() else folder.resolve().name
-        name = name if name not in names else str(folder.resolve())
-        names.add(name)
-        read = files.manifest_table if folder.is_file() else files.folder_table
-        tables.append(read(folder, name, name, checksums))
-    table = pd.concat(tables, ignore_index=True).drop_duplicates("path", ignore_index=True)
-    if labels:
-        said = files.manifest_table(labels).set_index("path").reindex(table["path"])
-        listed = said["sound_id"].notna().to_numpy()
-        if not listed.any():
-            raise ValueError(f"expected {labels} to list files of these folders, found none of them: its paths start at its own folder")
-        for column in LABELS:
-            table[column] = table[column].where(~listed, said[column].to_numpy())
-    stats = [checksums.stats.get(path, (0, 0)) for path in table["path"]]
-    return table.assign(bytes=[size for size, _ in stats], modified_ns=[modified for _, modified in stats])
-
-
-def _stores(out, digest):
-    """What is kept of the sounds of a map: magnitudes, and places with facts."""
-    return FeatureStore(out / "frames", {"magnitudes": digest}), FeatureStore(out / "frames", {"places": digest}, np.float32)
-
-
-def _pool(workers):
-    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
-
-
-def _alone(block, call):
-    """What a block gives in a process of its own, or where that dies in halves, down to the file that kills it."""
-    with _pool(1) as pool:
-        try:
-            return [(block, pool.submit(*call(block)).result())]
-        except BrokenExecutor:
-            pass
-    if len(block) == 1:
-        return [(block, ["the process that listened to it crashed"])]
-    middle = len(block) // 2
-    return _alone(block[:middle], call) + _alone(block[middle:], call)
-
-
-def _tasks(paths, weights, digest, audio, executor, progress):
-    """Hear files in blocks, by an executor: yields the places of each block in `paths`, and what `hear_many` gave."""
-    from . import hearing  # needs torch: a second run without new files does not
-
-    def call(block):
-        return hearing.hear_many, [paths[i] for i in block], str(weights), digest, audio
-
-    size = max(1, min(BLOCK, -(-len(paths) // 8)))
-    waiting = deque(range(i, min(i + size, len(paths))) for i in range(0, len(paths), size))
-    workers = min(os.cpu_count() or 1, len(waiting))
-    pool, most, jobs = executor or _pool(workers), 1_000 if executor else 2 * workers, {}
-    try:
-        with tqdm(total=len(paths), unit=" files", desc="listen", disable=not progress) as bar:
-            while waiting or jobs:
-                while waiting and len(jobs) < most:
-                    block = waiting.popleft()
-                    jobs[pool.submit(*call(block))] = block
-                done, heard = wait(jobs, return_when=FIRST_COMPLETED).done, []
-                try:
-                    heard = [(jobs[job], job.result()) for job in done]
-                    for job in done:
-                        del jobs[job]
-                except BrokenExecutor:  # a file killed a worker, and with it all that was under way
-                    if executor:
-                        raise
-                    heard = [each for block in jobs.values() for each in _alone(block, call)]
-                    pool, jobs = _pool(workers), {}
-                for block, found in heard:
-                    yield block, found
-                    bar.update(len(block))
-    finally:
-        for job in jobs:
-            job.cancel()
-        if executor is None:
-            pool.shutdown(cancel_futures=True)
-
-
-def _listen(table, out, weights, digest, audio, executor, progress, say):
-    """Hear what is not known yet, and keep it, or the reason why it is no usable sound."""
-    magnitudes, places = _stores(out, digest)
-    previews, known = out / "audio", places.index()
-    previews.mkdir(exist_ok=True)
-    have = {file.stem for file in previews.glob("*.mp3")}
-    if len(known) and shutil.which("ffmpeg"):  # perhaps it was not there
-        known = known[~known["reason"].str.contains(" ffmpeg")]
-    if len(known) and audio:
-        known = known[(known["reason"] != "") | known["key"].str[:16].isin(have)]
-    new = table[(table["reason"] == "") & ~table["checksum"].isin(known["key"])].drop_duplicates("checksum")
-    if not len(new):
-        return
-    about = f"; previews take at most {len(new) * PREVIEW_BYTES / 1e6:,.1f} MB" if audio else ""
-    say(f"{len(table):,} files, {len(new):,} of them new{about}")
-    paths, keys = new["path"].tolist(), new["checksum"].tolist()
-    nothing = [np.zeros((0, 1)), np.zeros((0, 1)), {}, None]
-    for block, heard in _tasks(paths, weights, digest, audio, executor, progress):
-        names, reasons = [keys[i] for i in block], [found if isinstance(found, str) else "" for found in heard]
-        x, z, facts, bodies = zip(*(nothing if isinstance(found, str) else found for found in heard))
-        for key, body in zip(names, bodies):
-            if body is not None:
-                _replace(previews / f"{key[:16]}.mp3", lambda path: path.write_bytes(body))
-        magnitudes.write(names, _alike(x), reasons)
-        places.write(names, _alike(z), reasons, pd.DataFrame(facts))
-
-
-def _alike(arrays):
-    """The arrays, those without rows as wide as the others."""
-    width = max(a.shape[1] for a in arrays)
-    return [a if len(a) else np.zeros((0, width)) for a in arrays]
-
-
 def _rows(table, facts):
     """Rows of `map.parquet`: the sounds of the folders that were heard, with what was heard."""
     table = table[table["checksum"].isin(facts.index)]
     known = facts.reindex(columns=["x", "y", "z", *FACTS, "cut"]).loc[table["checksum"]].astype({"cut": bool}).reset_index(drop=True)
     return pd.concat([table.drop(columns="seconds").reset_index(drop=True), known], axis=1)[COLUMNS]
-
-
-def _replace(path, write):
-    """Let `write` make a file beside its place and rename it into that."""
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        write(temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read(out):
@@ -310,13 +141,13 @@ def _update(folders, out, weights, labels, audio, executor, progress, say):
     table = walk(folders, before, labels)
     if not len(table):
         raise ValueError(f"expected audio files in {', '.join(map(str, folders))}, found none: choose a folder that holds sounds")
-    _listen(table, out, weights, digest, audio, executor, progress, say)
-    known = _stores(out, digest)[1].index().set_index("key")
+    listen(table, out, weights, digest, audio, executor, progress, say)
+    known = stores(out, digest)[1].index().set_index("key")
     facts = known[known["reason"] == ""]
     after = _rows(table, facts)
     skipped = table.assign(reason=table["reason"].where(table["reason"] != "", table["checksum"].map(known["reason"])))
     skipped = skipped.loc[~skipped["path"].isin(after["path"]), ["path", "reason"]]
-    _replace(out / "skipped.csv", lambda path: skipped.to_csv(path, index=False))
+    replace_file(out / "skipped.csv", lambda path: skipped.to_csv(path, index=False))
     if not len(after):
         raise ValueError(f"expected sounds that can be read, found none in {len(table)} files: see {out / 'skipped.csv'}")
     state = store.digest(digest, audio, [str(Path(folder).resolve()) for folder in folders])
@@ -334,18 +165,18 @@ def _write(out, table, after, facts, weights, digest, audio, skipped, say):
     """All that a map shows, from what was heard."""
     from . import census, player
 
-    magnitudes, places = _stores(out, digest)
+    magnitudes, places = stores(out, digest)
     for file in (out / "frames").iterdir():
         if file not in (magnitudes.folder, places.folder):
             shutil.rmtree(file)  # of other weights
     for each in (magnitudes, places):
         each.forget(table["checksum"])
     if weights.resolve() != (out / "weights.safetensors").resolve():
-        _replace(out / "weights.safetensors", lambda path: shutil.copyfile(weights, path))
-    _replace(out / "map.parquet", lambda path: after.to_parquet(path, index=False))
+        replace_file(out / "weights.safetensors", lambda path: shutil.copyfile(weights, path))
+    replace_file(out / "map.parquet", lambda path: after.to_parquet(path, index=False))
     facts = facts.loc[after["checksum"]]
     copies = census.copies(after, facts, magnitudes)
-    _replace(out / "duplicates.csv", lambda path: copies.to_csv(path, index=False))
+    replace_file(out / "duplicates.csv", lambda path: copies.to_csv(path, index=False))
     axes = census.axes(after)
     kept = set(after["checksum"].str[:16])
     for file in (out / "audio").glob("*.mp3"):
@@ -359,7 +190,7 @@ def _write(out, table, after, facts, weights, digest, audio, skipped, say):
         out, shown, after[["x", "y", "z"]].to_numpy(), Lazily(places, facts), Lazily(magnitudes, _index(magnitudes, after)),
         title=", ".join(after["library"].unique()), axes=census.titles(axes), columns=TITLES, audio=None,
     )
-    _replace(out / "report.html", lambda path: path.write_text(census.page(after, skipped, axes, copies, made), "utf-8"))
+    replace_file(out / "report.html", lambda path: path.write_text(census.page(after, skipped, axes, copies, made), "utf-8"))
     cut = int(after["cut"].sum())
     say(f"{len(after):,} sounds, {len(skipped):,} files skipped" + (f", {cut:,} cut after their first minute" if cut else ""))
 
@@ -414,7 +245,7 @@ class Library:
     @cached_property
     def places(self):
         """Places of the frames of each sound, a sequence of (n_frames, n_dims)."""
-        kept = _stores(self.out, files.checksum(self.weights)[0])[1]
+        kept = stores(self.out, files.checksum(self.weights)[0])[1]
         return Lazily(kept, _index(kept, self.table))
 
     @cached_property
@@ -422,7 +253,7 @@ class Library:
         """All sounds with their frames, a `Dataset` at the levels of the files."""
         from .dataset import Dataset
 
-        kept = _stores(self.out, files.checksum(self.weights)[0])[0]
+        kept = stores(self.out, files.checksum(self.weights)[0])[0]
         frames, n_frames = kept.read(self.table["checksum"].tolist())
         return Dataset(self.table, frames, np.cumsum(n_frames) - n_frames, n_frames)
 

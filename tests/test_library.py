@@ -15,8 +15,9 @@ import pandas as pd
 import pytest
 import soundfile
 
-from dml_lib import hearing, library, paths
-from dml_lib.library import Library, read, update, walk
+from dml_lib import hearing, intake, library, paths
+from dml_lib.intake import walk
+from dml_lib.library import Library, read, update
 from dml_lib.paths import Damaged
 from dml_lib.weights import save_weights
 
@@ -146,7 +147,7 @@ def test_no_room_on_the_disk_is_said_and_the_next_run_completes(mapped, tmp_path
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(library.FeatureStore, "write", full)
+        patch.setattr(intake.FeatureStore, "write", full)
         with pytest.raises(RuntimeError, match="expected room on the disk"):
             mapped()
     assert not (tmp_path / "map" / "map.parquet").exists()
@@ -175,7 +176,7 @@ def test_other_weights_make_another_map(mapped, tmp_path, small_weights):
 
 def test_walk_reads_only_what_changed(folder, monkeypatch):
     first = walk([folder])
-    monkeypatch.setattr(library.files, "checksum", lambda path: pytest.fail(f"{path} was read again"))
+    monkeypatch.setattr(intake.files, "checksum", lambda path: pytest.fail(f"{path} was read again"))
     assert walk([folder], first)["checksum"].equals(first["checksum"])
 
 
@@ -189,7 +190,7 @@ def dies(paths, *rest):
 def test_a_file_that_kills_its_worker_is_skipped_and_the_others_go_on(folder, small_weights, tmp_path):
     paths_ = [str(path) for path in sorted(folder.rglob("*.wav"))]
     heard = dict()
-    for block, found in library._alone(range(len(paths_)), lambda block: (dies, [paths_[i] for i in block], str(small_weights), "", False)):
+    for block, found in intake._alone(range(len(paths_)), lambda block: (dies, [paths_[i] for i in block], str(small_weights), "", False)):
         heard |= {os.path.basename(paths_[i]): each for i, each in zip(block, found)}
     assert heard["take 1.wav"] == "the process that listened to it crashed"
     assert len(heard["flute_A4.wav"]) == 4 and heard["silent.wav"] == "silent" and len(heard) == 5

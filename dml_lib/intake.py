@@ -1,0 +1,190 @@
+"""From folders to what is heard of their files: which sounds there are, and features, places and previews of new ones.
+
+Each content is heard once, in blocks, by local processes or by any `concurrent.futures` executor, and kept in shards that
+are there whole or not at all.
+
+Source
+------
+Our choice. `library` calls it.
+"""
+
+import os
+import shutil
+from collections import deque
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, ProcessPoolExecutor, wait
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from .sounds import files
+from .store import FeatureStore
+
+BLOCK = 128  # sounds a task and a shard
+PREVIEW_BYTES = 60_000  # of 5 s, at most
+LABELS = ["instrument", "note_number", "dynamics", "articulation", "kind"]
+
+
+class Checksums:
+    """Checksums of files, those known from the last run by size and time of change; sees each file's both."""
+
+    def __init__(self, known):
+        self.known, self.stats = known, {}
+
+    def __call__(self, path):
+        try:
+            stat = os.stat(path)
+            self.stats[path] = stat.st_size, stat.st_mtime_ns
+        except (OSError, ValueError):  # `files.checksum` says what is wrong
+            return files.checksum(path)
+        found = self.known.get(path)
+        return (found[1], "") if found and found[0] == self.stats[path] else files.checksum(path)
+
+
+def walk(folders, known=None, labels=None):
+    """The sounds of some folders and manifests, each a library by its name; a file that two of them hold counts for the first.
+
+    Parameters
+    ----------
+    folders : sequence of path
+        Folders, or CSV manifests (see `files.manifest_table`).
+    known : pandas.DataFrame, optional
+        The last `map.parquet`: files that did not change since are not read.
+    labels : path, optional
+        A manifest whose labels are taken for the files that it lists, whatever their names say.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As `files.folder_table`, with `bytes` and `modified_ns`.
+
+    Raises
+    ------
+    ValueError
+        No such folder, or a manifest that cannot be read.
+    """
+    known = {} if known is None else {
+        path: ((size, modified), checksum)
+        for path, size, modified, checksum in known[["path", "bytes", "modified_ns", "checksum"]].itertuples(index=False)
+    }
+    checksums, tables, names = Checksums(known), [], set()
+    for folder in map(Path, folders):
+        name = folder.stem if folder.is_file() else folder.resolve().name
+        name = name if name not in names else str(folder.resolve())
+        names.add(name)
+        read = files.manifest_table if folder.is_file() else files.folder_table
+        tables.append(read(folder, name, name, checksums))
+    table = pd.concat(tables, ignore_index=True).drop_duplicates("path", ignore_index=True)
+    if labels:
+        said = files.manifest_table(labels).set_index("path").reindex(table["path"])
+        listed = said["sound_id"].notna().to_numpy()
+        if not listed.any():
+            raise ValueError(f"expected {labels} to list files of these folders, found none of them: its paths start at its own folder")
+        for column in LABELS:
+            table[column] = table[column].where(~listed, said[column].to_numpy())
+    stats = [checksums.stats.get(path, (0, 0)) for path in table["path"]]
+    return table.assign(bytes=[size for size, _ in stats], modified_ns=[modified for _, modified in stats])
+
+
+def replace_file(path, write):
+    """Let `write` make a file beside its place and rename it into that: it is there whole or not at all."""
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        write(temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def stores(out, digest):
+    """What is kept of the sounds of a map: magnitudes, and places with facts."""
+    return FeatureStore(out / "frames", {"magnitudes": digest}), FeatureStore(out / "frames", {"places": digest}, np.float32)
+
+
+def _pool(workers):
+    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+
+
+def _alone(block, call):
+    """What a block gives in a process of its own, or where that dies in halves, down to the file that kills it."""
+    with _pool(1) as pool:
+        try:
+            return [(block, pool.submit(*call(block)).result())]
+        except BrokenExecutor:
+            pass
+    if len(block) == 1:
+        return [(block, ["the process that listened to it crashed"])]
+    middle = len(block) // 2
+    return _alone(block[:middle], call) + _alone(block[middle:], call)
+
+
+def _tasks(paths, weights, digest, audio, executor, progress):
+    """Hear files in blocks, by an executor: yields the places of each block in `paths`, and what `hear_many` gave."""
+    from . import hearing  # needs torch: a second run without new files does not
+
+    def call(block):
+        return hearing.hear_many, [paths[i] for i in block], str(weights), digest, audio
+
+    size = max(1, min(BLOCK, -(-len(paths) // 8)))
+    waiting = deque(range(i, min(i + size, len(paths))) for i in range(0, len(paths), size))
+    workers = min(os.cpu_count() or 1, len(waiting))
+    pool, most, jobs = executor or _pool(workers), 1_000 if executor else 2 * workers, {}
+    try:
+        with tqdm(total=len(paths), unit=" files", desc="listen", disable=not progress) as bar:
+            while waiting or jobs:
+                while waiting and len(jobs) < most:
+                    block = waiting.popleft()
+                    jobs[pool.submit(*call(block))] = block
+                done, heard = wait(jobs, return_when=FIRST_COMPLETED).done, []
+                try:
+                    heard = [(jobs[job], job.result()) for job in done]
+                    for job in done:
+                        del jobs[job]
+                except BrokenExecutor:  # a file killed a worker, and with it all that was under way
+                    if executor:
+                        raise
+                    heard = [each for block in jobs.values() for each in _alone(block, call)]
+                    pool, jobs = _pool(workers), {}
+                for block, found in heard:
+                    yield block, found
+                    bar.update(len(block))
+    finally:
+        for job in jobs:
+            job.cancel()
+        if executor is None:
+            pool.shutdown(cancel_futures=True)
+
+
+def listen(table, out, weights, digest, audio, executor, progress, say):
+    """Hear what is not known yet, and keep it, or the reason why it is no usable sound."""
+    magnitudes, places = stores(out, digest)
+    previews, known = out / "audio", places.index()
+    previews.mkdir(exist_ok=True)
+    have = {file.stem for file in previews.glob("*.mp3")}
+    if len(known) and shutil.which("ffmpeg"):  # perhaps it was not there
+        known = known[~known["reason"].str.contains(" ffmpeg")]
+    if len(known) and audio:
+        known = known[(known["reason"] != "") | known["key"].str[:16].isin(have)]
+    new = table[(table["reason"] == "") & ~table["checksum"].isin(known["key"])].drop_duplicates("checksum")
+    if not len(new):
+        return
+    about = f"; previews take at most {len(new) * PREVIEW_BYTES / 1e6:,.1f} MB" if audio else ""
+    say(f"{len(table):,} files, {len(new):,} of them new{about}")
+    paths, keys = new["path"].tolist(), new["checksum"].tolist()
+    nothing = [np.zeros((0, 1)), np.zeros((0, 1)), {}, None]
+    for block, heard in _tasks(paths, weights, digest, audio, executor, progress):
+        names, reasons = [keys[i] for i in block], [found if isinstance(found, str) else "" for found in heard]
+        x, z, facts, bodies = zip(*(nothing if isinstance(found, str) else found for found in heard))
+        for key, body in zip(names, bodies):
+            if body is not None:
+                replace_file(previews / f"{key[:16]}.mp3", lambda path: path.write_bytes(body))
+        magnitudes.write(names, _alike(x), reasons)
+        places.write(names, _alike(z), reasons, pd.DataFrame(facts))
+
+
+def _alike(arrays):
+    """The arrays, those without rows as wide as the others."""
+    width = max(a.shape[1] for a in arrays)
+    return [a if len(a) else np.zeros((0, width)) for a in arrays]
