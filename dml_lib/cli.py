@@ -14,6 +14,7 @@ Examples:
   python -m dml_lib sources                which sounds are here, and how to get the others
   python -m dml_lib fetch fluidr3          get one of them without touching the system
   python -m dml_lib report --profile fast  the report card of that run, also as CSV and LaTeX
+  python -m dml_lib train pitch            make weights/pitch.safetensors and its model card again
   python -m dml_lib sonify _run/standard --from trumpet --to flute -o glide.wav
 """
 
@@ -85,6 +86,31 @@ def report(profile, run_dir, full, only, seeds):
     click.echo(card.text(content) + "\n")
     for written in card.write(content, path.parent):
         click.echo(f"written: {written}")
+
+
+@commands.command()
+@click.argument("scheme")
+@click.option("-o", "--output", type=click.Path(file_okay=False), help="Folder to write into; weights/, and the table of the README, if not given.")
+def train(scheme, output):
+    """Train the network of a SCHEME that ships, or find it trained, and write it with its figures and model card."""
+    from pathlib import Path
+
+    from . import paths, shipping
+
+    for written in shipping.ship(scheme, folder=Path(output or paths.WEIGHTS), say=click.echo):
+        click.echo(f"written: {written}")
+    if not output:
+        shipping.write_summary()
+
+
+@commands.command("paper-run")
+@click.option("--seeds", default=1, show_default=True, type=click.IntRange(min=1))
+def paper_run(seeds):
+    """Run the method at the paper's size, or what is left of it, into results/paper/; days without pause, resumable."""
+    from . import paper_scale, shipping
+
+    paper_scale.run(seeds, say=click.echo)
+    shipping.write_summary()
 
 
 @commands.command()

@@ -213,8 +213,8 @@ def run(name, seeds=None, full=FULL, work=paths.Run("full"), folder=paths.RECORD
     return record(experiment, folder / f"{name}.json", seeds or experiment.seeds, full, work, sounds_of(full, work), say)
 
 
-def record(experiment, path, seeds, full, work, sounds, say):
-    """What `run` does, for any `Experiment`; `sounds` as in `trial`."""
+def record(experiment, path, seeds, full, work, sounds, say, **more):
+    """What `run` does, for any `Experiment`; `sounds` as in `trial`, and `more` is said in the file."""
     series = {}
     for (variant, (recipe, changes)), scheme in product(experiment.variants.items(), experiment.schemes):
         found = []
@@ -224,7 +224,7 @@ def record(experiment, path, seeds, full, work, sounds, say):
         series |= {f"{variant}.{scheme}.{key}": [each[key] for each in found] for key in found[0]}
     values = results.over_seeds(series)
     not_run = splits.not_run({part for key in values for part in key.split(".")})
-    return results.save(path, values, full, {"seconds": "s", "cpu_seconds": "s"}, series=series, not_run=not_run)["values"]
+    return results.save(path, values, full, {"seconds": "s", "cpu_seconds": "s"}, series=series, not_run=not_run, **more)["values"]
 
 
 def record_leaks(full=FULL, work=paths.Run("full"), folder=paths.RECORDED):
