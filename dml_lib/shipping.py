@@ -20,6 +20,7 @@ from .config import SCHEMES, check_name
 from .evaluate import COLUMNS
 from .experiments import FULL
 from .sounds import sources
+from .sounds.instruments import INSTRUMENTS
 from .store import digest
 from .weights import open_weights, save_weights
 
@@ -132,23 +133,23 @@ def card(content):
     values, scheme, cfg, seeds = content["values"], content["scheme"], content["config"], over_seeds(content)
     names = [(label, name) for label in COLUMNS for name in content["sounds"]]
 
-    def among(key):
-        many = f"{seeds[key]:.3f} ({seeds[key + '.lo']:.3f}, {seeds[key + '.hi']:.3f})" if f"{key}.lo" in seeds else "not recorded"
-        return values[key], many
-
-    figures = [
-        (label, name, *among(f"knn.{label}.{name}"), *among(f"knn.{label}.{name}.audible"), values[f"chance.{label}.{name}"]) for label, name in names
-    ]
+    figures = []
+    for label, name in names:
+        keys = [f"knn.{label}.{name}{level}" for level in LEVELS]
+        among = [f"{seeds[key]:.3f} ({seeds[key + '.lo']:.3f}, {seeds[key + '.hi']:.3f})" for key in keys if f"{key}.lo" in seeds]
+        figures.append((label, name, *(values[key] for key in keys), *among, values[f"chance.{label}.{name}"]))
+    columns = [*LEVELS.values(), *(f"{level}, all seeds" for level in LEVELS.values() if len(figures[0]) > 5), "chance"]
     rounding = [
         (label, name, *(values[f"{half}knn.{label}.{name}{level}"] for level in LEVELS for half in ("", "float16."))) for label, name in names
     ]
     libraries = sorted({library for parts in content["sounds"].values() for counts in parts.values() for library in counts})
     data = [
-        (name, "trained on" if name in cfg["sources"] else "tested on only", source.licence, source.citation, content["inputs"].get(source.file, ""))
+        (name, "trained on" if name in cfg["sources"] else "tested on only", source.licence, source.citation,
+         content["inputs"].get(source.file, "of each file, in the digests of the splits"))
         for name in libraries if (source := sources.SOURCES[name])
     ]
     counts = [
-        (name, *(sum(parts.get(part, {}).values()) for part in splits.FRACTIONS), f"{TESTED_ON[name]}: {', '.join(parts.get('test', {}))}")
+        (name, *(sum(parts.get(part, {}).values()) for part in splits.FRACTIONS), ", ".join(parts.get("test", {})))
         for name, parts in content["sounds"].items()
     ]
     worst = max(abs(values[name] - values[name.removeprefix("float16.")]) for name in values if name.startswith("float16.knn"))
@@ -166,24 +167,28 @@ def card(content):
         "The weights hold no sounds, and are under the licence of this repository; the sounds keep their own.\n",
         "## Splits\n",
         _table(("split", *splits.FRACTIONS, "tested on"), counts),
-        f"At most {experiments.JUDGED['valid']} validation and {experiments.JUDGED['test']} test sounds of each split are judged,"
+        *[f"- `{name}` tests on {TESTED_ON[name]}." for name in content["sounds"]],
+        f"\nAt most {experiments.JUDGED['valid']} validation and {experiments.JUDGED['test']} test sounds of each split are judged,"
         " drawn by chance; the number of neighbors is chosen on validation sounds.",
         *[f"Not run: {name}: {reason}." for name, reason in content["not_run"].items()],
         f"Digests of the splits: {', '.join(f'{name} `{each}`' for name, each in content['splits'].items())}.\n",
         "## Figures\n",
-        "Share of test sounds whose nearest training sounds vote for the right label, of one point a sound and of audible frames:"
-        " this network, and the mean of several seeds with the smallest and the largest. Chance always names the most frequent label.\n",
-        _table(("label", "split", "this network", "seeds", "this network, audible frames", "seeds, audible frames", "chance"), figures),
+        "How often the nearest neighbors among training sounds vote for the right label of a test sound, by one point a sound, and of an audible"
+        " frame. Chance always names the label most frequent in training.",
+        "Figures of all seeds are the mean over networks trained alike from other seeds, with the smallest and the largest.\n" if seeds
+        else "How much they vary with the seed was not recorded.\n",
+        _table(("label", "split", *columns), figures),
         "## Half precision\n",
         "The figures above are of the weights as they were trained; the file keeps half of their digits."
         f" No accuracy changes by more than {worst:.4f}, and no test sound moves by more than {values['float16.shift']:.4f} of the root mean square"
         " distance of the test sounds from their center.\n",
         _table(("label", "split", *(f"{level}, {digits}" for level in LEVELS.values() for digits in ("single", "half"))), rounding),
         "## Limits\n",
-        f"- It was trained on rendered notes of {len(cfg['sources'])} sound banks alone; on unheard banks and on recordings it is as much worse as the"
-        " figures of `held_out` and `real` are below those of `random`.",
+        f"- It was trained on rendered notes of {len(cfg['sources'])} sound banks alone: what to expect of sounds from elsewhere is what `held_out` and"
+        " `real` say, not `random`.",
+        f"- It knows {len(INSTRUMENTS)} instruments: {', '.join(INSTRUMENTS)}.",
         f"- It hears {cfg['sr'] / 1000:g} kHz, {cfg['n_bins']} constant-Q bins from {cfg['fmin']:g} Hz, and {cfg['n_in'] / rate:g} s at a time.",
-        "- It was chosen for nothing but its seed, the first; other seeds differ as the table says.\n",
+        "- It was chosen by nothing but its seed, the first.\n",
         "## Again\n",
         f"```\npython -m dml_lib train {scheme}\n```\n",
         f"With the sources above and these versions, {', '.join(f'{name} {version}' for name, version in content['versions'].items())}, and a processor"

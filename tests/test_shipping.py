@@ -88,7 +88,8 @@ def test_the_trial_is_that_of_the_recorded_experiment(small, tmp_path):
     recorded = results.load(tmp_path / "results" / "schemes.json")
     assert content["values"]["knn.pitch.real"] == recorded["series"]["ours.pitch.knn.pitch.real"][0]
     low, high = (recorded["values"][f"ours.pitch.knn.pitch.random.{end}"] for end in ("lo", "hi"))
-    assert f"({low:.3f}, {high:.3f})" in (tmp_path / "weights" / "pitch.md").read_text()
+    text = (tmp_path / "weights" / "pitch.md").read_text()
+    assert f"({low:.3f}, {high:.3f})" in text and "all seeds" in text and "was not recorded" not in text
 
 
 def test_intervals_of_another_training_are_not_on_the_card(small, tmp_path):
@@ -97,7 +98,7 @@ def test_intervals_of_another_training_are_not_on_the_card(small, tmp_path):
     content = results.load(ship(work, tmp_path / "weights")[1])
     assert shipping.over_seeds(content)
     content["values"]["knn.pitch.real"] += 1e-9
-    assert shipping.over_seeds(content) == {} and "not recorded" in shipping.card(content)
+    assert shipping.over_seeds(content) == {} and "was not recorded" in shipping.card(content) and "all seeds" not in shipping.card(content)
 
 
 def test_half_precision_is_close(small, tmp_path):
