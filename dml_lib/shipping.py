@@ -33,7 +33,7 @@ TOGETHER = {
     "instrument_pitch_2": "sounds of one instrument, at most two semitones apart",
 }
 TESTED_ON = {
-    "random": "rendered notes of the banks that it was trained on, drawn by chance: optimistic, for notes of one sampled instrument fall on all sides",
+    "random": "rendered notes of the banks that it was trained on, drawn by chance: optimistic, for notes of one sampled instrument are on all sides",
     "held_out": "notes of a sound bank of another family, never trained on", "real": "recorded performances, never trained on",
 }
 
@@ -159,7 +159,8 @@ def card(content):
         f"A network that places each frame of a sound in {cfg['n_dims']} dimensions, so that {TOGETHER[scheme]} lie together.",
         "Made by `python -m dml_lib train`, with this card; nothing here was typed by hand.\n",
         "## Use\n",
-        f"```python\nimport dml_lib\nz = dml_lib.load(\"{scheme}\").embed(\"sound.wav\")  # (n_frames, {cfg['n_dims']}), {rate:g} frames a second\n```\n",
+        f"```python\nimport dml_lib\nz = dml_lib.load(\"{scheme}\").embed(\"sound.wav\")  # (n_frames, {cfg['n_dims']})\n```\n",
+        f"It gives {rate:g} frames a second.",
         "Meant for finding one's way among single notes of musical instruments: maps, search by example, paths played with recorded sounds.",
         "Not meant to name instruments or notes where a mistake costs something, nor for speech, noise or mixtures, which it never heard.\n",
         "## Data and licences\n",
@@ -184,15 +185,15 @@ def card(content):
         " distance of the test sounds from their center.\n",
         _table(("label", "split", *(f"{level}, {digits}" for level in LEVELS.values() for digits in ("single", "half"))), rounding),
         "## Limits\n",
-        f"- It was trained on rendered notes of {len(cfg['sources'])} sound banks alone: what to expect of sounds from elsewhere is what `held_out` and"
-        " `real` say, not `random`.",
+        f"- It was trained on rendered notes of {len(cfg['sources'])} sound banks alone: what to expect of sounds from elsewhere is what"
+        " `held_out` and `real` say, not `random`.",
         f"- It knows {len(INSTRUMENTS)} instruments: {', '.join(INSTRUMENTS)}.",
         f"- It hears {cfg['sr'] / 1000:g} kHz, {cfg['n_bins']} constant-Q bins from {cfg['fmin']:g} Hz, and {cfg['n_in'] / rate:g} s at a time.",
         "- It was chosen by nothing but its seed, the first.\n",
         "## Again\n",
         f"```\npython -m dml_lib train {scheme}\n```\n",
-        f"With the sources above and these versions, {', '.join(f'{name} {version}' for name, version in content['versions'].items())}, and a processor"
-        " of the same kind, this writes the same bytes"
+        f"With the sources above and these versions, {', '.join(f'{name} {version}' for name, version in content['versions'].items())}, and a"
+        " processor of the same kind, this writes the same bytes"
         f" ({content['weights']['bytes']:,} bytes, sha256 `{content['weights']['sha256']}`)."
         f" Seed {content['seed']}, recipe {content['recipe']}, {cfg[content['recipe'] + '_iterations']:,} iterations;"
         f" all other settings are in `{scheme}.json`.\n",

@@ -67,7 +67,8 @@ def test_the_card_says_what_the_trial_found(small, tmp_path):
     content, (trial,) = results.load(written), [path for path in (tmp_path / "trials").glob("*.json") if "shipped" not in path.name]
     values = {name: value for name, value in json.loads(trial.read_text()).items() if name not in shipping.TIMES}
     assert values == {name: value for name, value in content["values"].items() if not name.startswith("float16.")}
-    assert {f"knn.{label}.{split}{level}" for label in ("instrument", "pitch") for split in splits.SPLITS for level in ("", ".audible")} <= set(values)
+    labels, levels = ("instrument", "pitch"), ("", ".audible")
+    assert {f"knn.{label}.{split}{level}" for label in labels for split in splits.SPLITS for level in levels} <= set(values)
     for name in ("knn.instrument.real", "knn.pitch.random.audible"):
         assert f"{content['values'][name]:.3f}" in text.read_text()
     assert content["config"] == SMALL.with_(ours_iterations=3).as_dict() and content["scheme"] == "instrument" and content["not_run"] == {}
