@@ -11,3 +11,31 @@ __version__ = "0.1.0"
 
 # Torch's threads spin while they wait, which blocks a core that another program needs: let them spin briefly.
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+
+
+def load(scheme, device="cpu"):
+    """A trained network that hears: `dml_lib.load("instrument_pitch_2").embed("sound.wav")`. Needs no network connection.
+
+    Parameters
+    ----------
+    scheme : str or path
+        One of `config.SCHEMES`, whose network ships in `weights/`, or a file of weights.
+    device : str
+        Where the network computes, such as "cuda"; tests compare it with "cpu" where there is one.
+
+    Returns
+    -------
+    encoder.Encoder
+
+    Raises
+    ------
+    ValueError
+        Unknown scheme, no such file or device; a file that is damaged or another scheme's.
+
+    Source
+    ------
+    Our choice.
+    """
+    from .encoder import Encoder  # torch takes seconds to import
+
+    return Encoder.load(scheme, device)

@@ -9,16 +9,18 @@ Our choice; copies as positives after Chen et al. 2020. `python -m dml_lib train
 """
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from . import embed, nearest, train
+from . import embed, library, nearest, tensors, train
 from .config import check_name
 from .dataset import Dataset
 from .judge import LABELS, Judge
 from .neighborhoods import USES, Neighborhoods
 from .splits import random_split
+from .weights import ADVICE, open_weights, save_weights
 
 ITERATIONS, RATE = 1_000, 3e-4  # a third of the rate that a network learns with from nothing
 ENOUGH = 0.5  # share of sounds with all labels of a scheme from which names are believed to tell
@@ -153,3 +155,22 @@ def adapt(data, model, cfg, scheme, iterations=ITERATIONS, progress=True):
         learn.table = learn.table.assign(instrument=learn.table["checksum"])
     model, _ = train.train(settings, scheme if told else "instrument", "ours", learn, validate, progress, start=model)
     return model, before, accuracy(model, data, cfg, judged), judged
+
+
+def train_on(place, file, output):
+    """`adapt` the network of a file to a folder or map, write it, and say in a few lines what that was worth.
+
+    Raises
+    ------
+    ValueError
+        See `library.sounds` and `adapt`; a network of another recipe than ours.
+    """
+    card = tensors.read(file, "weights", ADVICE)[1]
+    start, cfg = open_weights(file)
+    if card["recipe"] != "ours" or card.get("scheme") not in USES:
+        raise ValueError(f"expected a network of our recipe that says its scheme, found {file}: name one that ships")
+    model, before, after, told = adapt(library.sounds(place, cfg), start, cfg, card["scheme"])
+    save_weights(output, model, cfg, "ours", scheme=card["scheme"], adapted_to=Path(place).resolve().name, before=before, after=after)
+    how = f"neighborhoods by {told}" if told else "no labels: each sound and a varied copy of it"
+    gains = "".join(f"\n{label}: {before[label]:.3f} before, {after[label]:.3f} after, on sounds that it did not learn" for label in after)
+    return f"{how}{gains}\nwritten: {output}; use it by --weights {output}"

@@ -14,8 +14,10 @@ Examples:
   python -m dml_lib sources                which sounds are here, and how to get the others
   python -m dml_lib fetch fluidr3          get one of them without touching the system
   python -m dml_lib report --profile fast  the report card of that run, also as CSV and LaTeX
+  python -m dml_lib train pitch            make weights/pitch.safetensors and its model card again
   python -m dml_lib map ~/Samples -o map   an audible map of a folder of sounds, map/index.html
   python -m dml_lib query map my.wav       the sounds of that map nearest to a file from anywhere
+  python -m dml_lib train map -o my.safetensors   a network that knows the sounds of that map better
   python -m dml_lib sonify _run/standard --from trumpet --to flute -o glide.wav
 """
 
@@ -139,6 +141,37 @@ def query(out, sounds, like, unlike, plus, at, k, note, instrument, source, max_
     click.echo(query.as_json(answers) if as_json else query.text(answers))
     if play:
         query.write_playlist(play, answers)
+
+
+@commands.command()
+@click.argument("what", metavar="SCHEME|FOLDER")
+@click.option("-o", "--output", type=click.Path(), help="Of a scheme the folder to write into, weights/ if not given; of a folder the file to write.")
+@click.option("--weights", default="instrument_pitch_2", show_default=True, help="Of a folder: the scheme or file of weights to start from.")
+def train(what, output, weights):
+    """Make the network of a SCHEME that ships, or go on training one on the sounds of a FOLDER or of a map."""
+    from pathlib import Path
+
+    from . import adapt, paths, shipping, weights as networks
+    from .config import SCHEMES
+
+    if what not in SCHEMES and Path(what).is_dir():
+        if not output:
+            raise click.UsageError(f"expected a file to write the network of {what} to: add -o my.safetensors, then map with --weights my.safetensors")
+        return click.echo(adapt.train_on(what, networks.find(weights), output))
+    for written in shipping.ship(what, folder=Path(output or paths.WEIGHTS), say=click.echo):
+        click.echo(f"written: {written}")
+    if not output:
+        shipping.write_summary()
+
+
+@commands.command("paper-run")
+@click.option("--seeds", default=1, show_default=True, type=click.IntRange(min=1))
+def paper_run(seeds):
+    """Run the method at the paper's size, or what is left of it, into results/paper/; days without pause, resumable."""
+    from . import paper_scale, shipping
+
+    paper_scale.run(seeds, say=click.echo)
+    shipping.write_summary()
 
 
 @commands.command()

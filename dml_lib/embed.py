@@ -17,6 +17,7 @@ def embed_frames(model, dataset, cfg):
     Parameters
     ----------
     model : Embedder
+        On any device.
     dataset : Dataset
     cfg : Config
         `gain`, `zero_padding`, and the noise that the original code also adds when it predicts.
@@ -33,7 +34,7 @@ def embed_frames(model, dataset, cfg):
     before = model.n_in // 2
     after = model.n_in - before - 1
     gap = before if cfg.zero_padding else before + after  # zeros before a sound also serve as those after the sound before it
-    rng = np.random.default_rng([cfg.seed, 4])
+    rng, device = np.random.default_rng([cfg.seed, 4]), next(model.parameters()).device
     out = np.empty((len(dataset.frames), model.n_dims), np.float32)
     first = 0
     while first < len(dataset):
@@ -51,8 +52,8 @@ def embed_frames(model, dataset, cfg):
             for beyond, edge, sign in ((before, first_row, -1), (after, last_row, 1)):
                 for i in range(1, beyond + 1):
                     x[edge + sign * i] = x[edge]
-        z = model.sequence(torch.from_numpy(log_compress(np.maximum(x, 0), cfg.gain)))
-        out[rows] = z.numpy()[place - before]
+        z = model.sequence(torch.from_numpy(log_compress(np.maximum(x, 0), cfg.gain)).to(device))
+        out[rows] = z.cpu().numpy()[place - before]
         first = last
     return out
 

@@ -87,38 +87,69 @@ def judged_sounds(parts, neighbors, seed):
     return chosen
 
 
-def _judged(cfg, scheme, recipe, neighbors, data, split):
-    """Train on the training sounds of one split, and judge by it and by the splits that share its training sounds: (values, model)."""
-    learn = data.subset((data.table[split] == "train").to_numpy())
-    model, history = train.train(cfg, scheme, recipe, learn, judge.Judge(data, cfg, scheme, split))
-    values = {"seconds": history.seconds, "cpu_seconds": history.cpu_seconds, "waiting": history.waiting, "val_knn": history.val_knn_by_iteration[-1][1]}
-    shared = [name for name in splits.SPLITS if name in data.table] if split == "random" else [split]
-    data = data.subset(judged_sounds(data.table[shared], neighbors, cfg.seed))
-    frames = embed.embed_frames(model, data, cfg)
+def figures(model, data, cfg, names, neighbors):
+    """The report card of a network by some splits, on the sounds that it is judged on.
+
+    Parameters
+    ----------
+    model : Embedder
+    data : Dataset
+        All sounds, with the columns `names`.
+    cfg : Config
+    names : sequence of str
+        Splits that share their training sounds.
+    neighbors : int
+        Of `judged_sounds`.
+
+    Returns
+    -------
+    dict of str to float
+        `<metric>.<label>.<split>`, with `.frame` or `.audible` behind it at frame level.
+    """
+    data = data.subset(judged_sounds(data.table[names], neighbors, cfg.seed))
+    frames, values = embed.embed_frames(model, data, cfg), {}
     points = embed.sound_points(frames, data)
-    for name, label in product(shared, evaluate.COLUMNS):
+    for name, label in product(names, evaluate.COLUMNS):
         for metric, value in evaluate.evaluate(frames, points, data, label, name, cfg.eval_frames, cfg.seed).items():
             if metric.endswith((".lo", ".hi")):
                 continue  # recorded intervals are those of the seeds
             metric, _, level = metric.partition(".")
             values[f"{metric}.{label}.{name}" + (f".{level}" if level else "")] = value
-    return values, model
+    return values
 
 
-def _trial(cfg, scheme, recipe, neighbors, without, folder, sounds, say):
-    """The values of one trial, from its file where it was done before, its weights beside; `without` is the family left out, or ""."""
+def shared_splits(data):
+    """The splits that share the training sounds of `random`, of those that a dataset has."""
+    return [name for name in splits.SPLITS if name in data.table]
+
+
+def _judged(cfg, scheme, recipe, neighbors, data, split, checkpoint=None):
+    """Train on the training sounds of one split, and judge by it and by the splits that share its training sounds: (values, model)."""
+    learn = data.subset((data.table[split] == "train").to_numpy())
+    model, history = train.train(cfg, scheme, recipe, learn, judge.Judge(data, cfg, scheme, split), checkpoint=checkpoint)
+    values = {"seconds": history.seconds, "cpu_seconds": history.cpu_seconds, "waiting": history.waiting, "val_knn": history.val_knn_by_iteration[-1][1]}
+    return values | figures(model, data, cfg, shared_splits(data) if split == "random" else [split], neighbors), model
+
+
+def trial_file(cfg, scheme, recipe, neighbors, without, work):
+    """Where the values of a trial are kept, its weights beside, by all that it depends on; `without` is the family left out, or ""."""
     heard = [name for name in cfg.recordings if sources.folder(name)]
+    return work.root / "trials" / f"{digest(cfg.as_dict(), heard, scheme, recipe, neighbors, without)}.json"
+
+
+def trial(cfg, scheme, recipe, neighbors, without, work, sounds, say):
+    """The values of one trial, from its file (`trial_file`) where it was done before; `sounds` gives the dataset of a `Config`."""
+    file = trial_file(cfg, scheme, recipe, neighbors, without, work)
 
     def make():
         say(f"training {scheme}, {recipe}, seed {cfg.seed}" + (f", without {without}" if without else ""))
         data, split = sounds(cfg), ("held_out" if without in splits.BANKS else "real") if without else "random"
         if without:
             data = replace(data, table=data.table.assign(**{split: splits.family_split(data.table, without, cfg.seed)}))
-        values, model = _judged(cfg, scheme, recipe, neighbors, data, split)
+        values, model = _judged(cfg, scheme, recipe, neighbors, data, split, file.with_suffix(".checkpoint"))
         save_weights(file.with_suffix(".safetensors"), model, cfg, recipe, scheme=scheme)
         return values
 
-    file = folder / f"{digest(cfg.as_dict(), heard, scheme, recipe, neighbors, without)}.json"
     return results.kept(file, make)
 
 
@@ -132,6 +163,20 @@ def _rotation(trial):
         if family in splits.BANKS and "held_out" in key
     }
     return each | means | {key: value for values in found.values() for key, value in values.items() if "real" in key}
+
+
+def sounds_of(full, work):
+    """A function that gives the dataset of a `Config` that differs from `full` in few things, and builds it once."""
+    built = {}
+
+    def sounds(cfg):
+        of = cfg.level, cfg.sources
+        if of not in built:
+            built.clear()
+            built[of] = build(cfg.with_(seed=full.seed), work)[0]
+        return built[of]
+
+    return sounds
 
 
 def run(name, seeds=None, full=FULL, work=paths.Run("full"), folder=paths.RECORDED, say=print):
@@ -164,26 +209,22 @@ def run(name, seeds=None, full=FULL, work=paths.Run("full"), folder=paths.RECORD
     sources.SourceMissing
         A sound bank is not here; says how to get it.
     """
-    experiment, built = EXPERIMENTS[check_name("experiment", name, EXPERIMENTS)], {}
+    experiment = EXPERIMENTS[check_name("experiment", name, EXPERIMENTS)]
+    return record(experiment, folder / f"{name}.json", seeds or experiment.seeds, full, work, sounds_of(full, work), say)
 
-    def sounds(cfg):
-        of = cfg.level, cfg.sources
-        if of not in built:
-            built.clear()
-            built[of] = build(cfg.with_(seed=full.seed), work)[0]
-        return built[of]
 
+def record(experiment, path, seeds, full, work, sounds, say, **more):
+    """What `run` does, for any `Experiment`; `sounds` as in `trial`, and `more` is said in the file."""
     series = {}
     for (variant, (recipe, changes)), scheme in product(experiment.variants.items(), experiment.schemes):
         found = []
-        for seed in range(seeds or experiment.seeds):
-            cfg = full.with_(seed=seed, **changes)
-            trial = partial(_trial, cfg, scheme, recipe, experiment.neighbors, folder=work.root / "trials", sounds=sounds, say=say)
-            found.append(_rotation(trial) if experiment.rotate else trial(""))
-        series |= {f"{variant}.{scheme}.{key}": [trial[key] for trial in found] for key in found[0]}
+        for seed in range(seeds):
+            one = partial(trial, full.with_(seed=seed, **changes), scheme, recipe, experiment.neighbors, work=work, sounds=sounds, say=say)
+            found.append(_rotation(one) if experiment.rotate else one(""))
+        series |= {f"{variant}.{scheme}.{key}": [each[key] for each in found] for key in found[0]}
     values = results.over_seeds(series)
     not_run = splits.not_run({part for key in values for part in key.split(".")})
-    return results.save(folder / f"{name}.json", values, full, {"seconds": "s", "cpu_seconds": "s"}, series=series, not_run=not_run)["values"]
+    return results.save(path, values, full, {"seconds": "s", "cpu_seconds": "s"}, series=series, not_run=not_run, **more)["values"]
 
 
 def record_leaks(full=FULL, work=paths.Run("full"), folder=paths.RECORDED):

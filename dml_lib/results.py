@@ -22,7 +22,7 @@ class ResultMissing(FileNotFoundError):
     """A chapter was run before its inputs exist."""
 
 
-def save(path, values, cfg, units=None, inputs=(), series=None, not_run=None):
+def save(path, values, cfg, units=None, inputs=(), series=None, not_run=None, **more):
     """Write one results file, whole or not at all.
 
     Parameters
@@ -37,6 +37,8 @@ def save(path, values, cfg, units=None, inputs=(), series=None, not_run=None):
     series : dict of str to list, optional
     not_run : dict of str to str, optional
         What was not run, and why.
+    **more
+        What else to say, anything JSON can write.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -49,7 +51,7 @@ def save(path, values, cfg, units=None, inputs=(), series=None, not_run=None):
         "seed": cfg.seed,
         "inputs": {Path(p).name: pooch.file_hash(str(p)) for p in inputs},
         "versions": {"python": platform.python_version()} | {p: importlib.metadata.version(p) for p in PACKAGES},
-    }
+    } | more
     temporary = path.with_suffix(".tmp")
     temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
     temporary.replace(path)

@@ -87,12 +87,22 @@ def find(scheme, run=None):
     return found
 
 
-def open_weights(file):
-    """A network and the settings that it was trained with, from the card of its file: (model, cfg)."""
+def open_weights(file, scheme=None):
+    """A network and the settings that it was trained with, from the card of its file: (model, cfg).
+
+    Raises
+    ------
+    Damaged
+        The file is not whole.
+    WeightsMismatch
+        `scheme` is one of `SCHEMES`, and the file is another's.
+    """
     card = tensors.read(file, "weights", ADVICE)[1]
     try:
         cfg = Config(**{name: tuple(value) if isinstance(value, list) else value for name, value in card["config"].items()})
         recipe = card["recipe"]
     except (KeyError, AttributeError, TypeError) as error:
         raise Damaged(f"{file} is not a whole file of weights of this project ({error!r}): {ADVICE}") from None
+    if scheme in SCHEMES and card.get("scheme") != scheme:
+        raise WeightsMismatch(f"{file} is no network of the scheme {scheme}, found {card.get('scheme')}: get it again, or name another file")
     return load_weights(file, cfg, recipe)[0], cfg

@@ -37,6 +37,8 @@ def test_fetch_of_what_is_here_names_the_file():
     (("report", "--profile", "fsat"), "unknown profile 'fsat'"),
     (("report", "--full", "--only", "levle"), "unknown experiment 'levle'"),
     (("report", "--only", "level"), "add --full"),
+    (("train", "pich"), "unknown scheme 'pich'"),
+    (("paper-run", "--seeds", "0"), "0 is not in the range"),
     (("book", "--sede", "1"), "No such option"),
     (("book", "--seed", "one"), "'one' is not a valid integer"),
 ])

@@ -72,9 +72,9 @@ def test_no_family_is_trained_on_that_is_left_out(work, tmp_path, monkeypatch):
     heard = []
     train = experiments.train.train
 
-    def watched(cfg, scheme, recipe, dataset, *rest):
+    def watched(cfg, scheme, recipe, dataset, *rest, **others):
         heard.append(set(dataset.table["source_family"]))
-        return train(cfg, scheme, recipe, dataset, *rest, progress=False)
+        return train(cfg, scheme, recipe, dataset, *rest, progress=False, **others)
 
     monkeypatch.setattr(experiments.train, "train", watched)
     experiments.run("short", 1, SMALL, run, tmp_path / "results", lambda text: None)

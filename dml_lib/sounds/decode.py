@@ -129,16 +129,33 @@ def decode(path, sr=16000, max_seconds=600):
     except (OSError, ValueError, soundfile.SoundFileRuntimeError) as error:  # ValueError: a NUL in the path
         link = "link to a missing file: " if isinstance(error, FileNotFoundError) and os.path.islink(path) else ""
         raise DecodeError(link + (getattr(error, "strerror", None) or str(error))) from None
-    peak = np.abs(mono).max()
+    return prepared(mono, info.sr, sr), info
+
+
+def prepared(y, sr, target):
+    """Samples (n_samples,), float, at `sr` Hz as `decode` gives those of a file: float32, zero mean, at `target` Hz.
+
+    Raises
+    ------
+    DecodeError
+        With what was found: another shape or type, an absurd rate, NaN, silence.
+    """
+    y = np.asarray(y)
+    if y.ndim != 1 or y.dtype.kind != "f" or not len(y):
+        raise DecodeError(f"{y.dtype} of shape {y.shape}, expected float samples (n_samples,) of full scale 1")
+    if not MIN_SR <= sr <= MAX_SR:
+        raise DecodeError(f"sampling rate of {sr} Hz, expected {MIN_SR} to {MAX_SR}")
+    peak = np.abs(y).max()
     if not peak <= MAX_PEAK:  # also true of NaN
         raise DecodeError(f"NaN, infinite or absurd sample values (peak {peak:g}, expected about 1)")
-    mono -= mono.mean(dtype=np.float64)  # before resampling, which would ring at the step at either end
-    samples = soxr.resample(mono, info.sr, sr)
+    y = y.astype(np.float32)
+    y -= y.mean(dtype=np.float64)  # before resampling, which would ring at the step at either end
+    samples = soxr.resample(y, sr, target)
     if not len(samples):
-        raise DecodeError(f"only {len(mono)} samples at {info.sr} Hz")
+        raise DecodeError(f"only {len(y)} samples at {sr} Hz")
     if np.abs(samples).max() < SILENCE:
         raise DecodeError("silent")
-    return samples, info
+    return samples
 
 
 def resample(y, sr, target):

@@ -1,0 +1,52 @@
+"""The method at the size that the paper used: 120,000 sounds, both recipes, four schemes, by one command.
+
+Conventions: each recipe and scheme is a result of its own, written as soon as it is done, and each training goes on from
+its checkpoint: the command may be killed and run again for days. A result that is not there was not run.
+
+Source
+------
+Paper, section 3: number of sounds, split, iterations. `python -m dml_lib paper-run`.
+"""
+
+import os
+import platform
+from itertools import product
+
+from . import experiments, paths
+from .config import RECIPES, SCHEMES, Config
+from .experiments import EXPERIMENTS, Experiment
+from .sounds import sources
+
+PAPER = Config.preset("paper")
+CHANGES = {"paper": {}, "ours": EXPERIMENTS["schemes"].variants["ours"][1]}
+
+
+def run(seeds=1, full=PAPER, work=paths.Run("paper"), folder=paths.RECORDED / "paper", say=print, changes=CHANGES):
+    """Run what is left, our recipe first because it takes hours and not days, and write `<recipe>.<scheme>.json`.
+
+    Parameters
+    ----------
+    seeds : int
+    full : Config
+    work : paths.Run
+        Where features, checkpoints and finished trials are kept.
+    folder : path
+        Where the results go.
+    say : callable
+        Is told what is going on.
+    changes : dict of str to dict
+        What each recipe changes of `full`.
+
+    Raises
+    ------
+    sources.SourceMissing
+        A sound bank is not here; says how to get it.
+    """
+    sounds = experiments.sounds_of(full, work)
+    machine = {"system": platform.platform(), "processor": platform.machine(), "cores": os.cpu_count(), "threads": full.threads}
+    for recipe, scheme in product(reversed(RECIPES), SCHEMES):
+        path, inputs = folder / f"{recipe}.{scheme}.json", [sources.soundfont_file(name) for name in full.sources]
+        one = Experiment({recipe: (recipe, {})}, (scheme,), neighbors=EXPERIMENTS["schemes"].neighbors)
+        cfg = full.with_(**changes[recipe])
+        experiments.record(one, path, seeds, cfg, work, sounds, say, inputs=inputs, machine=machine)
+        say(f"written: {path}")

@@ -1,0 +1,66 @@
+"""The run at the paper's size: each recipe and scheme a result of its own, written at once, resumed where it stopped."""
+
+import numpy as np
+import pytest
+
+from dml_lib import experiments, paper_scale, paths, results, splits
+from dml_lib.config import SCHEMES, Config
+
+SMALL = Config(
+    threads=1, n_bins=40, size="small", ours_pool=1, ours_windows=16, ours_iterations=2, paper_iterations=2, validations=1, judge_sounds=30,
+    eval_frames=200,
+)
+CHANGES = {"paper": {}, "ours": {"ours_iterations": 3}}
+
+
+@pytest.fixture
+def work(tmp_path, monkeypatch, make_dataset):
+    """A folder to work in, and a few sounds in place of the paper's 120,000."""
+    data = make_dataset(60, easy=True)
+    data.table = data.table.assign(source_family="timgm", library="timgm6mb", recorded=False, kind="note")
+    data.table["random"] = splits.random_split(60, 0)
+    monkeypatch.setattr(experiments, "build", lambda cfg, run: (data, None))
+    return paths.Run("test", str(tmp_path))
+
+
+def run(work, seeds=1, say=lambda text: None):
+    paper_scale.run(seeds, SMALL, work, work.root / "paper", say, CHANGES)
+    return {path.stem: results.load(path) for path in (work.root / "paper").glob("*.json")}
+
+
+def test_each_recipe_and_scheme_is_a_result(work):
+    found = run(work, 2)
+    assert set(found) == {f"{recipe}.{scheme}" for recipe in ("paper", "ours") for scheme in SCHEMES}
+    for name, content in found.items():
+        key = f"{name}.knn.instrument.random"
+        assert content["values"][key] == np.mean(content["series"][key]) and len(content["series"][key]) == 2
+        assert content["config"]["ours_iterations"] == (3 if name.startswith("ours") else 2)
+        assert set(content["not_run"]) == {"held_out", "real"} and not [key for key in content["values"] if "real" in key]
+        assert list(content["inputs"]) == ["TimGM6mb.sf2"] and content["machine"]["threads"] == 1
+
+
+def test_a_killed_run_keeps_what_was_done_and_goes_on(work, monkeypatch):
+    train, trained = experiments.train.train, []
+
+    def killed(cfg, scheme, recipe, *rest, **others):
+        if len(trained) == 5:
+            raise KeyboardInterrupt
+        trained.append((recipe, scheme))
+        return train(cfg, scheme, recipe, *rest, **others)
+
+    monkeypatch.setattr(experiments.train, "train", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(work)
+    kept = {path.stem: path.read_bytes() for path in (work.root / "paper").glob("*.json")}
+    assert set(kept) == {f"ours.{scheme}" for scheme in SCHEMES} | {"paper.instrument"}
+    monkeypatch.setattr(experiments.train, "train", train)
+    said = []
+    found = run(work, say=said.append)
+    assert len(found) == 8 and [text.split(",")[0] for text in said if "training" in text] == [f"training {scheme}" for scheme in SCHEMES[1:]]
+    for name, content in kept.items():
+        assert (work.root / "paper" / f"{name}.json").read_bytes() == content
+
+
+def test_the_paper_profile_is_the_papers_size():
+    assert paper_scale.PAPER.sounds_per_instrument * 24 == 120_000 and paper_scale.PAPER.paper_iterations == 50_000
+    assert paper_scale.CHANGES["ours"] == {"ours_iterations": 7_000}
