@@ -77,6 +77,17 @@ class Encoder:
         data = self._heard(sound)
         return embed.sound_points(self._frames(data), data)[0]
 
+    def analyzed(self, y):
+        """Samples as `decode.decode` gives them at `cfg.sr`, as a dataset of one sound at its own level."""
+        x = features.cqt_many([y], self._transform)[0].astype(np.float16)
+        return Dataset(pd.DataFrame(index=[0]), x, np.array([0]), np.array([len(x)]))
+
+    def placed(self, data):
+        """Places of the frames and of the sounds of a dataset at its own levels: (n_frames_total, n_dims), (n_sounds, n_dims)."""
+        data = data.leveled(self.cfg.level)
+        z = self._frames(data)
+        return z, embed.sound_points(z, data)
+
     def _frames(self, data):
         with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):  # whose 10 bits would be heard beyond 1e-4
             return embed.embed_frames(self.model, data, self.cfg)
@@ -91,5 +102,4 @@ class Encoder:
         except decode.DecodeError as error:
             name = os.fsdecode(sound) if is_file else "the samples"
             raise ValueError(f"expected a sound in {name}, found {error}: choose another") from None
-        x = features.cqt_many([y], self._transform)[0].astype(np.float16)
-        return Dataset(pd.DataFrame(index=[0]), x, np.array([0]), np.array([len(x)])).leveled(self.cfg.level)
+        return self.analyzed(y).leveled(self.cfg.level)

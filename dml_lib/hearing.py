@@ -12,13 +12,12 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import soundfile
 import torch
 
-from . import duplicates, embed, previews
-from .dataset import Dataset
-from .features import ConstantQ, cqt_many, log_compress
+from . import duplicates, previews
+from .encoder import Encoder
+from .features import log_compress
 from .sounds import decode, soundfont
 from .weights import open_weights
 
@@ -93,9 +92,8 @@ def facts(y, x, cfg):
 
 @lru_cache(maxsize=2)
 def _ears(weights, digest):
-    """Network, settings and front end, opened once a process."""
-    model, cfg = open_weights(weights)
-    return model, cfg, ConstantQ(**cfg.front_end())
+    """Opened once a process."""
+    return Encoder(*open_weights(weights))
 
 
 def _preview(path, seconds):
@@ -136,16 +134,14 @@ def hear(path, weights, digest, preview):
     decode.DecodeError
     """
     torch.set_num_threads(1)  # of this thread: one worker a core, and sums in one order
-    model, cfg, front_end = _ears(weights, digest)
-    y, info = decode.decode(path, cfg.sr, MAX_SECONDS)
-    x = cqt_many([y], front_end)[0].astype(np.float16)
-    data = Dataset(pd.DataFrame(index=[0]), x, np.array([0]), np.array([len(x)]))
-    leveled = data.leveled(cfg.level)
-    z = embed.embed_frames(model, leveled, cfg)
-    known = facts(y, x.astype(np.float32), cfg) | dict(zip("xyz", map(float, embed.sound_points(z, leveled)[0])))
+    ears = _ears(weights, digest)
+    y, info = decode.decode(path, ears.cfg.sr, MAX_SECONDS)
+    data = ears.analyzed(y)
+    z, points = ears.placed(data)
+    known = facts(y, data.frames.astype(np.float32), ears.cfg) | dict(zip("xyz", map(float, points[0])))
     known |= {"seconds": info.seconds, "cut": info.cut, "sketch": duplicates.sketch(duplicates.fingerprint(data))[0].tobytes()}
-    known["wave"] = previews.waveform(y[:round(previews.MAX_PREVIEW_S * cfg.sr)]).tobytes()
-    return x, z, known, _preview(path, info.seconds) if preview else None
+    known["wave"] = previews.waveform(y[:round(previews.MAX_PREVIEW_S * ears.cfg.sr)]).tobytes()
+    return data.frames, z, known, _preview(path, info.seconds) if preview else None
 
 
 def hear_many(paths, weights, digest, preview):
