@@ -112,7 +112,7 @@ def _table(head, rows):
 
 
 def over_seeds(content):
-    """Values of a network's recorded experiment over its seeds, by the names of its own; {} unless this network is the first of them."""
+    """Values of a network's recorded experiment over its seeds, by the names of its own; {} unless this network is the first of several."""
     path = paths.RECORDED / f"{EXPERIMENT}.json"
     recorded = results.load(path) if path.is_file() else {"series": {}}
     variant = next(iter(experiments.EXPERIMENTS[EXPERIMENT].variants))
@@ -120,7 +120,8 @@ def over_seeds(content):
     series = {name.removeprefix(prefix): each for name, each in recorded["series"].items() if name.startswith(prefix)}
     own = {name: value for name, value in content["values"].items() if not name.startswith("float16")}
     same = {name: each[0] for name, each in series.items() if name not in TIMES} == own
-    return results.over_seeds({name: series[name] for name in own}) if same else {}
+    several = same and all(len(series[name]) > 1 for name in own)
+    return results.over_seeds({name: series[name] for name in own}) if several else {}
 
 
 def card(content):
