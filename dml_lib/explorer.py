@@ -5,12 +5,13 @@ import os
 
 import ipywidgets as widgets
 import numpy as np
+from IPython.display import HTML
 
 from . import figures, player, sonify
 from .sounds import catalog
 
-COLOR_BY = ("instrument", "pitch")
 PATH_FRAMES = 81  # 4 s
+MOST = 500  # sounds a space in a page without a kernel
 
 
 def _shown(*things):
@@ -47,7 +48,8 @@ class Explorer:
         self.scheme = widgets.Dropdown(options=list(spaces), description="scheme")
         self.instrument = widgets.Dropdown(options=["all", *dataset.table["instrument"].dropna().unique()], description="instrument")
         self.pitch = widgets.IntRangeSlider(value=(notes.min(), notes.max()), min=notes.min(), max=notes.max(), description="pitch")
-        self.color = widgets.Dropdown(options=COLOR_BY, description="color by")
+        colors = [title for title, key in figures.LABELS.items() if key in catalog.with_family(dataset.table)]
+        self.color = widgets.Dropdown(options=colors, value="instrument", description="color by")
         self.sound = widgets.Dropdown(options=sounds, description="sound")
         self.goal = widgets.Dropdown(options=sounds, value=len(sounds) - 1, description="path to")
         self.play = widgets.Button(description="play the path")
@@ -70,7 +72,11 @@ class Explorer:
     def _draw(self):
         frames, points = self.spaces[self.scheme.value]
         rows = np.flatnonzero(self.chosen())
+        if not len(rows):
+            self.cloud.outputs = _shown(HTML("<p>The menus leave no sound.</p>"))
+            return
         fig = figures.cloud(points[rows], self.dataset.table.iloc[rows], self.color.value)
+        fig.layout.updatemenus = ()  # the menu above does it
         self.cloud.outputs = _shown(figures.add_path(fig, frames[self.dataset.where(self.sound.value)]))
 
     def _tell(self):
@@ -88,7 +94,7 @@ class Explorer:
 
 
 def explore(spaces, dataset, cfg):
-    """The explorer where a kernel runs; the spaces side by side in a page of the book, where none does.
+    """The explorer where a kernel runs; the spaces side by side, with some of the test sounds, in a page of the book, where none does.
 
     Parameters are those of `Explorer`.
 
@@ -98,5 +104,6 @@ def explore(spaces, dataset, cfg):
     """
     if not os.environ.get("DML_BOOK"):
         return Explorer(spaces, dataset, cfg).widget
-    test = (dataset.table["random"] == "test").to_numpy()
-    return figures.side_by_side({scheme: points[test] for scheme, (_, points) in spaces.items()}, dataset.table[test])
+    test = np.flatnonzero(dataset.table["random"] == "test")
+    test = np.sort(np.random.default_rng(cfg.seed).permutation(test)[:MOST])
+    return figures.side_by_side({scheme: points[test] for scheme, (_, points) in spaces.items()}, dataset.table.iloc[test])

@@ -10,11 +10,15 @@ from plotly.subplots import make_subplots
 from .config import check_name
 from .features import log_compress
 from .sounds import catalog
-from .sounds.instruments import INSTRUMENTS
-from .style import COLORS, HUES, MARKERS, finish, scene
+from .style import COLORS, HUES, MARKERS, SYMBOLS, coded, finish, scene, stops_of
 
 FIGURE_1 = {"trumpet": "#1f4fff", "trombone": "#0a8f2a", "tenor-sax": "#e01010", "clarinet": "#e000e0"}  # the paper's colors
 PITCH_SCALE = "Viridis"
+LABELS = {  # what a cloud can be colored by, and the column of the table that says it
+    "pitch": "note_number", "instrument": "instrument", "family": "family", "dynamics": "dynamics", "source": "library", "split": "random",
+}
+GLYPHS = ("●", "◆", "■", "✚")  # of `SYMBOLS`, for text
+CROWD = 1_000  # points; more have no shapes and no names, which could not be told apart and would weigh
 PHASE_GROUND = ("rgba(213,94,0,0.22)", "rgba(230,159,0,0.18)", "rgba(0,158,115,0.12)", "rgba(0,114,178,0.15)")
 
 
@@ -108,45 +112,57 @@ def add_path(fig, path, name="path", color="#000000"):
     )
 
 
+def _coloring(key, title, values, shaped):
+    """The markers of points colored by a label: numbers on a scale, else codes of categories that the bar names."""
+    bar = {"title": {"text": title}, "thickness": 12, "len": 0.9}  # all as the page takes it: a menu's values are not checked before
+    if key == "note_number":
+        numbers = values.to_numpy(np.float32, na_value=np.nan)
+        low, high = float(np.nanmin(numbers)), float(np.nanmax(numbers))
+        numbers = numbers if np.isnan(numbers).any() else np.rint(numbers).astype(np.uint8)  # a byte each in the page
+        scale = [[i / 8, color] for i, color in enumerate(stops_of(PITCH_SCALE))]
+        return {"color": numbers, "colorscale": scale, "cmin": low, "cmax": high, "symbol": "circle", "colorbar": bar}
+    codes, looks = coded(key, values)
+    colors, shapes = zip(*looks.values())
+    names = [f"{GLYPHS[shape]} {name}" if shaped else name for name, shape in zip(looks, shapes)]
+    n = len(names)
+    return {
+        "color": codes.astype(np.uint8 if n < 256 else np.uint32), "cmin": -0.5, "cmax": n - 0.5,
+        "colorscale": [[(i + side) / n, color] for i, color in enumerate(colors) for side in (0, 1)],
+        "symbol": np.array(SYMBOLS)[list(shapes)][codes].tolist() if shaped else "circle",
+        "colorbar": bar | {"tickvals": list(range(n)), "ticktext": names},
+    }
+
+
 def cloud(points, table, by="instrument"):
-    """One point a sound, colored by instrument or by pitch through a menu in the page.
+    """A cloud of sounds or of frames, colored by any of `LABELS` through a menu in the page.
 
     Parameters
     ----------
-    points : np.ndarray, (n_sounds, 3)
-    table : pandas.DataFrame
-        Of the same sounds.
+    points : np.ndarray, (n, 3)
+    table : pandas.DataFrame, n rows
+        Of the sound that each point is, or is a frame of. Labels that it lacks, or that are the same for all, are left out.
     by : str
-        `instrument` or `pitch`, what the menu begins with.
+        Of `LABELS`, what the menu begins with.
     """
-    fig, text = go.Figure(), np.array(catalog.titles(table))
-    present = [slug for slug in INSTRUMENTS if (table["instrument"] == slug).any()]
-    for slug in present:
-        rows = np.flatnonzero(table["instrument"] == slug)
-        x, y, z = points[rows].T
-        fig.add_scatter3d(
-            x=x, y=y, z=z, mode="markers", name=slug, text=text[rows], hoverinfo="text",
-            marker={"size": 4, "color": COLORS[slug], "symbol": MARKERS[slug], "opacity": 0.9},
-        )
-    x, y, z = points.T
-    fig.add_scatter3d(
-        x=x, y=y, z=z, mode="markers", name="pitch", text=text, hoverinfo="text", visible=False, showlegend=False,
-        marker={
-            "size": 4, "color": table["note_number"].astype(float), "colorscale": PITCH_SCALE,
-            "colorbar": {"title": "MIDI note", "thickness": 12, "len": 0.7},
-        },
-    )
-    n = len(present)
-    if check_name("color", by, ("instrument", "pitch")) == "pitch":
-        fig.for_each_trace(lambda trace: trace.update(visible=trace.name == "pitch"))
-    buttons = [
-        {"label": "color by instrument", "method": "restyle", "args": [{"visible": [True] * n + [False]}]},
-        {"label": "color by pitch", "method": "restyle", "args": [{"visible": [False] * n + [True]}]},
+    table, few = catalog.with_family(table), len(points) <= CROWD
+    known = {title: key for title, key in LABELS.items() if key in table}
+    check_name("color", by, known)
+    size = {"size": 4 if few else 2, "opacity": 0.9}
+    looks = {
+        title: size | _coloring(key, title, table[key], few) for title, key in known.items() if title == by or table[key].nunique() > 1
+    }
+    x, y, z = np.asarray(points, np.float32).T
+    told = {"text": catalog.titles(table), "hoverinfo": "text"} if few else {"hoverinfo": "skip"}
+    fig = go.Figure()
+    fig.add_scatter3d(x=x, y=y, z=z, mode="markers", marker=looks[by], showlegend=False, **told)
+    buttons = [  # were there a single key, Plotly would guess, wrongly, from its value which button is active
+        {"label": f"color by {title}", "method": "restyle", "args": [{"marker": [look], "showlegend": [False]}, [0]]}
+        for title, look in looks.items()
     ]
-    alt = f"Three-dimensional cloud of {len(points)} sounds, colored by instrument or pitch"
-    fig = finish(fig, alt, 620, scene=scene(), legend={"itemsizing": "constant", "font": {"size": 11}})
-    menu = {"buttons": buttons, "active": int(by == "pitch"), "x": 0.0, "xanchor": "left", "y": 1.08}
+    alt = f"Three-dimensional cloud of {len(points):,} points, colored by {by}; a menu offers {', '.join(looks)}"
+    menu = {"buttons": buttons, "active": list(looks).index(by), "x": 0.0, "xanchor": "left", "y": 1.08}
     menu |= {"font": {"color": "#202020"}, "bgcolor": "#e8edf2"}
+    fig = finish(fig, alt, 620, scene=scene())
     return fig.update_layout(updatemenus=[menu], margin={"l": 0, "r": 0, "b": 0})
 
 
@@ -230,11 +246,11 @@ def side_by_side(spaces, table):
     kinds = [[{"type": "scene"}] * columns] * rows
     titles = [scheme.replace("_", " ") for scheme in spaces]
     fig = make_subplots(rows, columns, specs=kinds, subplot_titles=titles, horizontal_spacing=0.02, vertical_spacing=0.06)
-    looks = {"color": table["instrument"].map(COLORS), "symbol": table["instrument"].map(MARKERS)}
+    looks = _coloring("instrument", "instrument", table["instrument"], True) | {"size": 3, "opacity": 0.9, "colorbar": None}
     for place, points in enumerate(spaces.values()):
         x, y, z = np.round(points, 3).T
         fig.add_scatter3d(
-            x=x, y=y, z=z, mode="markers", text=catalog.titles(table), hoverinfo="text", showlegend=False, marker={"size": 3, "opacity": 0.9} | looks,
+            x=x, y=y, z=z, mode="markers", text=catalog.titles(table), hoverinfo="text", showlegend=False, marker=looks,
             row=place // columns + 1, col=place % columns + 1,
         )
     fig.update_scenes(scene())

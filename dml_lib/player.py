@@ -20,8 +20,7 @@ from IPython.display import HTML
 from . import previews
 from .previews import MAX_PREVIEW_S, mp3
 from .sounds import catalog
-from .sounds.instruments import INSTRUMENTS
-from .style import looks_of, stops_of
+from .style import coded, stops_of
 
 MAX_EMBEDDED = 30_000_000  # bytes; a larger page is slow to open and to send
 PAGE = Path(__file__).with_name("page")
@@ -75,10 +74,8 @@ def _column(key, title, values):
         low, high = float(numbers[~empty].min()), float(numbers[~empty].max())
         about = {"notes": key == "note_number", "unit": "s" if key == "seconds" else "", "scale": stops_of("Viridis"), "limits": [low, high]}
         return {"key": key, "title": title, "kind": "number", "data": _b64(numbers, "<f4"), "varied": low < high} | about
-    text = values.astype(object).where(~empty, "unlabeled").astype(str)
-    looks = looks_of(key, list(text.value_counts().index))
+    codes, looks = coded(key, values)
     colors, shapes = zip(*looks.values())
-    codes = text.map({name: i for i, name in enumerate(looks)})
     about = {"values": list(looks), "colors": colors, "shapes": shapes, "data": _b64(codes, "<u2"), "varied": len(looks) > 1}
     return {"key": key, "title": title, "kind": "category"} | about
 
@@ -86,8 +83,7 @@ def _column(key, title, values):
 def _data(table, points, keys, title, axes, columns, frame_s, parts, embed):
     names = table["name"] if "name" in table else table["path"] if "path" in table else pd.Series(catalog.titles(table))
     files = next((table[key].fillna("") for key in ("file", "path") if key in table), names.map(lambda _: ""))
-    if "instrument" in table and "family" not in table:
-        table = table.assign(family=table["instrument"].map({slug: i.family for slug, i in INSTRUMENTS.items()}))
+    table = catalog.with_family(table)
     used = [_column(key, what, table[key]) for key, what in columns.items() if key in table and table[key].notna().any()]
     return {
         "title": title, "axes": list(axes), "names": names.astype(str).tolist(), "files": files.astype(str).tolist(),

@@ -60,10 +60,29 @@ def looks_of(column, names):
         "instrument": {slug: (COLORS[slug], SYMBOLS.index(MARKERS[slug])) for slug in INSTRUMENTS},
         "family": {family: (HUES[i], i % len(SYMBOLS)) for i, family in enumerate(FAMILIES)},
         "dynamics": {name: (color, 0) for name, color in zip(DYNAMICS, stops_of("Viridis", len(DYNAMICS)))},
-    }.get(column, {}) | {"unlabeled": ("#888888", 0)}
+    }.get(column, {})
     free = [(_lighter(hue, amount), (i + j) % len(SYMBOLS)) for j, amount in enumerate((0, -0.35, 0.4)) for i, hue in enumerate(HUES[:6])]
-    others = {name: free[i % len(free)] for i, name in enumerate(name for name in names if name not in own)}
-    return {name: look for name, look in (own | others).items() if name in names}
+    others = {name: free[i % len(free)] for i, name in enumerate(name for name in names if name not in own and name != "unlabeled")}
+    return {name: look for name, look in (own | others | {"unlabeled": ("#888888", 0)}).items() if name in names}
+
+
+def coded(column, values):
+    """Categories of a column as numbers, with the look of each; what is empty is `unlabeled`.
+
+    Parameters
+    ----------
+    column : str
+    values : pandas.Series, (n,)
+
+    Returns
+    -------
+    codes : np.ndarray, (n,), int64
+    looks : dict of str to (str, int)
+        See `looks_of`, in the order of the codes.
+    """
+    text = values.astype(object).where(values.notna() & (values != ""), "unlabeled").astype(str)
+    looks = looks_of(column, list(text.value_counts().index))
+    return text.map({name: i for i, name in enumerate(looks)}).to_numpy(np.int64), looks
 
 
 def stops_of(scale, n=9):

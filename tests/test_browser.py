@@ -8,7 +8,7 @@ from PIL import Image
 
 from test_book import PAGES
 
-FIGURES = {"01_sounds": 4, "02_method": 3, "03_train_pitch": 3, "04_evaluate": 5, "05_explore": 3, "06_sonify": 2}
+FIGURES = {"01_sounds": 4, "02_method": 3, "03_train_pitch": 3, "04_evaluate": 5, "05_explore": 4, "06_sonify": 2}
 SOUNDS = {"01_sounds": 4, "05_explore": 19, "06_sonify": 12}
 
 
@@ -50,15 +50,18 @@ def test_cloud_is_not_blank_and_its_menu_recolors_it(page, built_book):
     canvas = cloud.locator("canvas").first
     canvas.wait_for()
     assert colors(canvas) > 100
-    cloud.locator(".updatemenu-header").click()
-    cloud.locator(".updatemenu-dropdown-button").nth(1).click()
-    visible = cloud.evaluate("g => g._fullData.map(t => t.visible)")
-    assert visible[-1] is True and not any(v is True for v in visible[:-1])
+    for label in ("pitch", "family"):
+        cloud.locator(".updatemenu-header").click()
+        cloud.locator(".updatemenu-dropdown-button", has_text=label).click()
+        cloud.locator(f".infolayer .cbtitle:has-text('{label}')").wait_for()
+        assert cloud.locator(".updatemenu-header").text_content() == f"color by {label}"
+    codes = cloud.evaluate("g => [...new Set(g._fullData[0].marker.color)].sort()")
+    assert codes == list(range(7)) and colors(canvas) > 50
 
 
 def test_turning_one_of_the_four_spaces_turns_all(page, built_book):
     open_page(page, built_book[0], "05_explore")
-    spaces = page.locator(".plotly-graph-div").nth(2)
+    spaces = page.locator(".plotly-graph-div").nth(3)
     spaces.scroll_into_view_if_needed()
     spaces.locator("canvas").nth(3).wait_for()
     eye = {"x": 0.3, "y": -2, "z": 0.5}

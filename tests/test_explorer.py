@@ -25,33 +25,36 @@ def figure(output):
     return output.outputs[-1]["data"]["application/vnd.plotly.v1+json"]
 
 
-def places(output, name):
-    return next(t for t in figure(output)["data"] if t.get("name") == name)
+def trace(output, mode="markers"):
+    return next(t for t in figure(output)["data"] if t["mode"] == mode)
 
 
 def test_menus_choose_what_is_drawn(parts):
     spaces, data, cfg = parts
     e = explorer.Explorer(spaces, data, cfg)
-    assert {t["name"] for t in figure(e.cloud)["data"] if t["mode"] == "markers"} == {"cello", "flute", "oboe", "tuba", "pitch"}
-    before = json.dumps(places(e.cloud, "cello")["x"])
+    assert len(trace(e.cloud)["text"]) == len(data) and not figure(e.cloud)["layout"].get("updatemenus")
+    before = json.dumps(trace(e.cloud)["x"])
     e.scheme.value = "pitch"
-    assert json.dumps(places(e.cloud, "cello")["x"]) != before
+    assert json.dumps(trace(e.cloud)["x"]) != before
     e.instrument.value = "flute"
     e.pitch.value = (61, 62)
     table = data.table
     assert np.array_equal(e.chosen(), (table["instrument"] == "flute") & table["note_number"].between(61, 62))
-    assert {t["name"] for t in figure(e.cloud)["data"] if t["mode"] == "markers"} == {"flute", "pitch"}
-    e.color.value = "pitch"
-    assert places(e.cloud, "pitch")["visible"] is True and places(e.cloud, "flute")["visible"] is False
+    assert sorted(trace(e.cloud)["text"]) == ["flute C#4", "flute C#4", "flute D4", "flute D4"]
+    assert e.color.options == ("pitch", "instrument", "family", "split")  # this table has no others
+    titles = []
+    for e.color.value in e.color.options:
+        titles.append(trace(e.cloud)["marker"]["colorbar"]["title"]["text"])
+    assert titles == ["pitch", "instrument", "family", "split"]
 
 
 def test_a_sound_is_told_played_and_drawn(parts):
     e = explorer.Explorer(*parts)
-    before = json.dumps(places(e.cloud, "path")["x"]), e.details.outputs[0]["data"]["text/html"]
+    before = json.dumps(trace(e.cloud, "lines")["x"]), e.details.outputs[0]["data"]["text/html"]
     e.sound.value = 7
     html = e.details.outputs[0]["data"]["text/html"]
     assert "<audio" in html and "tuba C#4" in html and html != before[1]
-    assert json.dumps(places(e.cloud, "path")["x"]) != before[0] and figure(e.details)["data"][0]["type"] == "heatmap"
+    assert json.dumps(trace(e.cloud, "lines")["x"]) != before[0] and figure(e.details)["data"][0]["type"] == "heatmap"
 
 
 def test_a_path_is_played_through_the_chosen_sounds(parts):
@@ -66,7 +69,7 @@ def test_nothing_left_by_the_menus_is_no_error(parts):
     e = explorer.Explorer(*parts)
     e.pitch.min = 0
     e.pitch.value = (0, 10)
-    assert not e.chosen().any() and [t["name"] for t in figure(e.cloud)["data"] if t["mode"] == "markers"] == ["pitch"]
+    assert not e.chosen().any() and "no sound" in e.cloud.outputs[0]["data"]["text/html"]
     e.play.click()
     assert e.heard.outputs
 
@@ -75,4 +78,8 @@ def test_a_page_without_a_kernel_gets_pictures(parts, monkeypatch):
     assert isinstance(explorer.explore(*parts), ipywidgets.VBox)
     monkeypatch.setenv("DML_BOOK", "1")
     fig = explorer.explore(*parts)
-    assert len(fig.data) == 2 and len(fig.data[0].x) == (parts[1].table["random"] == "test").sum() and fig.layout.meta["linked"]
+    test = (parts[1].table["random"] == "test").sum()
+    assert len(fig.data) == 2 and len(fig.data[0].x) == test > 5 and fig.layout.meta["linked"]
+    monkeypatch.setattr(explorer, "MOST", 5)
+    few = explorer.explore(*parts)
+    assert len(few.data[1].x) == 5 and set(few.data[1].x) < set(fig.data[1].x)

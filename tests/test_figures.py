@@ -50,11 +50,42 @@ def test_figure_1_marks_start_median_and_end(sounds):
     assert fig.data[1].line.color == figures.FIGURE_1["trumpet"]
 
 
-def test_cloud_menu_switches_between_instrument_and_pitch(sounds):
-    fig = figures.cloud(np.zeros((len(sounds), 3)), sounds)
-    by_instrument, by_pitch = (b.args[0]["visible"] for b in fig.layout.updatemenus[0].buttons)
-    assert by_instrument == [True] * 3 + [False] and by_pitch == [False] * 3 + [True]
-    assert sum(len(t.x) for t in fig.data[:3]) == len(fig.data[3].x) == len(sounds)
+def menu(fig):
+    """What each button of the menu sets, by label."""
+    buttons = fig.layout.updatemenus[0].buttons
+    assert all(len(b.args[0]) > 1 for b in buttons)  # else Plotly marks the wrong one as active
+    return {b.label.removeprefix("color by "): b.args[0]["marker"][0] for b in buttons}
+
+
+def test_cloud_menu_offers_each_label_that_varies(sounds):
+    table = sounds.assign(library=np.resize(["a", "b"], 60), random=np.resize(["train", "test", ""], 60))
+    fig = figures.cloud(np.arange(180.0).reshape(60, 3), table)
+    looks = menu(fig)
+    assert list(looks) == ["pitch", "instrument", "family", "source", "split"]  # all are as loud
+    assert list(menu(figures.cloud(np.zeros((60, 3)), table, "dynamics"))) == list(figures.LABELS)
+    assert [b.args[1] for b in fig.layout.updatemenus[0].buttons] == [(0,)] * 5 and fig.layout.updatemenus[0].active == 1
+    assert fig.data[0].marker.color.tolist() == looks["instrument"]["color"].tolist() and list(fig.data[0].y) == list(range(1, 180, 3))
+    assert looks["pitch"]["color"].tolist() == sounds["note_number"].tolist()
+    assert {name.split()[1] for name in looks["split"]["colorbar"]["ticktext"]} == {"train", "test", "unlabeled"}
+
+
+def test_cloud_colors_are_those_of_the_palette(sounds):
+    look = menu(figures.cloud(np.zeros((60, 3)), sounds))["instrument"]
+    n = len(look["colorbar"]["ticktext"])
+    assert (look["cmin"], look["cmax"]) == (-0.5, n - 0.5)
+    for code, symbol, slug in zip(look["color"], look["symbol"], sounds["instrument"]):
+        share = (code - look["cmin"]) / n
+        assert [color for at, color in look["colorscale"] if at <= share][-1] == style.COLORS[slug] and symbol == style.MARKERS[slug]
+        glyph, name = look["colorbar"]["ticktext"][code].split()
+        assert name == slug and figures.GLYPHS[style.SYMBOLS.index(symbol)] == glyph
+
+
+def test_a_cloud_of_frames_is_light(sounds):
+    rows = np.resize(np.arange(60), 3000)
+    table = sounds.iloc[rows].assign(library=np.resize(["a", "b"], 3000), random=np.resize(["train", "test"], 3000), dynamics=np.resize(["p", "f"], 3000))
+    fig = figures.cloud(np.random.default_rng(0).normal(size=(3000, 3)), table, "pitch")
+    assert list(menu(fig)) == list(figures.LABELS) and fig.data[0].hoverinfo == "skip" and fig.data[0].text is None
+    assert len(fig.to_json()) < 100_000
 
 
 def test_the_film_of_a_training_shows_each_snapshot_and_rests_on_the_last(sounds):
@@ -87,11 +118,15 @@ def test_side_by_side_shows_the_same_sounds_in_each_space(sounds):
     fig = figures.side_by_side({"a": z, "b_2": -z, "c": z, "d": z}, sounds)
     assert [t.scene for t in fig.data] == ["scene", "scene2", "scene3", "scene4"] and fig.layout.meta["linked"]
     assert np.allclose(fig.data[0].x, -fig.data[1].x) and fig.layout.annotations[1].text == "b 2"
-    assert list(fig.data[2].marker.color) == [style.COLORS[i] for i in sounds["instrument"]]
+    assert list(fig.data[2].marker.symbol) == [style.MARKERS[i] for i in sounds["instrument"]]
 
 
 def test_cloud_can_begin_with_pitch(sounds):
     fig = figures.cloud(np.zeros((len(sounds), 3)), sounds, "pitch")
-    assert [t.visible for t in fig.data] == [False] * 3 + [True] and fig.layout.updatemenus[0].active == 1
+    assert fig.data[0].marker.color.tolist() == sounds["note_number"].tolist() and fig.layout.updatemenus[0].active == 0
+    gap = figures.cloud(np.zeros((60, 3)), sounds.assign(note_number=sounds["note_number"].where(sounds.index > 0)), "pitch")
+    assert np.isnan(gap.data[0].marker.color[0]) and gap.data[0].marker.cmin == sounds["note_number"][1:].min()
     with pytest.raises(ValueError, match="unknown color 'pich'"):
         figures.cloud(np.zeros((len(sounds), 3)), sounds, "pich")
+    with pytest.raises(ValueError, match="unknown color 'source': expected one of pitch, instrument"):
+        figures.cloud(np.zeros((len(sounds), 3)), sounds, "source")

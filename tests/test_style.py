@@ -25,7 +25,7 @@ def test_book_renderer_loads_plotly_once_and_escapes_the_alt_text():
 
 def test_looks_follow_the_palette_and_tell_all_others_apart():
     looks = style.looks_of("instrument", ["tuba", "trumpet", "unlabeled", "theremin"])
-    assert list(looks) == ["trumpet", "tuba", "unlabeled", "theremin"] and looks["tuba"][0] == style.COLORS["tuba"]
+    assert list(looks) == ["trumpet", "tuba", "theremin", "unlabeled"] and looks["tuba"][0] == style.COLORS["tuba"]
     sources = style.looks_of("library", [f"source {i}" for i in range(18)])
     assert len(set(sources.values())) == 18
     assert list(style.looks_of("dynamics", ["ff", "pp", "mf"])) == ["pp", "mf", "ff"]

@@ -10,6 +10,7 @@ import pandas as pd
 import pooch
 
 from . import decode, files, soundfont, sources
+from .instruments import INSTRUMENTS
 from .labels import note_name
 from .sources import SOURCES
 
@@ -83,6 +84,13 @@ def audio(row):
     if isinstance(row.get("path"), str):
         return decode.decode(row["path"], sr=soundfont.SR)[0], soundfont.SR
     return soundfont.render_row(sources.soundfont_file(row["library"]), row), soundfont.SR
+
+
+def with_family(table):
+    """The table with the family of each instrument, where it has instruments and does not name families itself."""
+    if "instrument" not in table or "family" in table:
+        return table
+    return table.assign(family=table["instrument"].map({slug: i.family for slug, i in INSTRUMENTS.items()}))
 
 
 def titles(table):
