@@ -127,6 +127,29 @@ def walk(folders, known=None, labels=None):
     return table.assign(bytes=[size for size, _ in stats], modified_ns=[modified for _, modified in stats])
 
 
+def cluster(address):
+    """Executor of a Dask cluster, for `update`; its workers must see the sounds and the weights under the same paths.
+
+    Parameters
+    ----------
+    address : str
+        Of its scheduler, such as tcp://10.0.0.1:8786.
+
+    Raises
+    ------
+    ValueError
+        Nobody answers there, or Dask is not installed.
+    """
+    try:
+        from distributed import Client
+
+        return Client(address).get_executor()
+    except ImportError:
+        raise ValueError("expected the package distributed for a cluster, found none: install dml_lib[cluster]") from None
+    except (OSError, ValueError) as error:
+        raise ValueError(f"expected a Dask scheduler at {address}, found none ({error}): start one by `dask scheduler`") from None
+
+
 def _stores(out, digest):
     """What is kept of the sounds of a map: magnitudes, and places with facts."""
     return FeatureStore(out / "frames", {"magnitudes": digest}), FeatureStore(out / "frames", {"places": digest}, np.float32)
@@ -350,6 +373,16 @@ class Library:
     def open(cls, out):
         """Open the map in a folder; raises as `read`."""
         return cls(Path(out), read(out))
+
+    @cached_property
+    def skipped(self):
+        """What is not in it: `path, reason`."""
+        return pd.read_csv(self.out / "skipped.csv")
+
+    @cached_property
+    def copies(self):
+        """Pairs of sounds that are copies, see `census.copies`."""
+        return pd.read_csv(self.out / "duplicates.csv")
 
     @cached_property
     def weights(self):
