@@ -17,7 +17,7 @@ from . import paths
 from .config import SCHEMES, Config
 from .sounds import sources
 
-CHAPTERS = ("01_sounds", "02_method", "03_train", "04_evaluate", "05_explore", "06_sonify")
+CHAPTERS = ("01_sounds", "02_method", "03_train", "04_evaluate", "05_explore", "06_sonify", "07_your_library")
 TEMPLATE = "03_train"  # run once a scheme
 STATIC = ("README.md", "_config.yml", "_toc.yml", "references.bib", "_static", "assets")
 

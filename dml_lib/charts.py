@@ -174,3 +174,22 @@ def accuracy_by_note(tables, title):
     fig.update_xaxes(title="MIDI note number", row=2)
     alt = f"{title}: accuracy by note number and how many test sounds each note has, splits {', '.join(tables)}"
     return finish(fig, alt, 480, title, legend={"orientation": "h", "y": 1.06})
+
+
+def found_within(curves):
+    """Share of questions whose first right answer is among the first so many, one line a method.
+
+    Parameters
+    ----------
+    curves : dict of str to (depths, shares)
+    """
+    fig = go.Figure()
+    for i, (name, (depths, shares)) in enumerate(curves.items()):
+        look = {"color": LINES[i % len(LINES)], "dash": DASHES[i % len(DASHES)]}
+        fig.add_scatter(x=depths, y=shares, name=name, mode="lines+markers", line=look, marker={"symbol": SHAPES[i % len(SHAPES)]})
+    fig.update_xaxes(title="answers listened to", type="log", tickvals=list(depths))
+    fig.update_yaxes(title="share of questions answered", range=[0, 1.03])
+    alt = "Share of questions answered against how many answers are listened to: " + "; ".join(
+        f"{name} {shares[0]:.2f} after one, {shares[-1]:.2f} after {depths[-1]}" for name, (depths, shares) in curves.items()
+    )
+    return finish(fig, alt, 420)

@@ -12,11 +12,13 @@ import os
 import shutil
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, ProcessPoolExecutor, wait
+from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from .sounds import files
@@ -25,6 +27,31 @@ from .store import FeatureStore
 BLOCK = 128  # sounds a task and a shard
 PREVIEW_BYTES = 60_000  # of 5 s, at most
 LABELS = ["instrument", "note_number", "dynamics", "articulation", "kind"]
+
+
+class Busy(RuntimeError):
+    """Another process is writing the map."""
+
+
+@contextmanager
+def held(out):
+    """Hold a map: nobody else writes it meanwhile.
+
+    Raises
+    ------
+    Busy
+        Says who does.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    who = out / ".holder"
+    try:
+        with FileLock(out / files.MAP_MARK, timeout=0):
+            who.write_text(f"process {os.getpid()} on {os.uname().nodename if hasattr(os, 'uname') else 'this machine'}")
+            yield
+            who.unlink(missing_ok=True)
+    except Timeout:
+        holder = who.read_text() if who.is_file() else "another process"
+        raise Busy(f"expected {out} to be free, found it held by {holder}: wait until that is done, or choose another folder") from None
 
 
 class Checksums:
@@ -86,6 +113,29 @@ def walk(folders, known=None, labels=None):
             table[column] = table[column].where(~listed, said[column].to_numpy())
     stats = [checksums.stats.get(path, (0, 0)) for path in table["path"]]
     return table.assign(bytes=[size for size, _ in stats], modified_ns=[modified for _, modified in stats])
+
+
+def cluster(address):
+    """Executor of a Dask cluster, for `listen`; its workers must see the sounds and the weights under the same paths.
+
+    Parameters
+    ----------
+    address : str
+        Of its scheduler, such as tcp://10.0.0.1:8786.
+
+    Raises
+    ------
+    ValueError
+        Nobody answers there, or Dask is not installed.
+    """
+    try:
+        from distributed import Client
+
+        return Client(address).get_executor()
+    except ImportError:
+        raise ValueError("expected the package distributed for a cluster, found none: install dml_lib[cluster]") from None
+    except (OSError, ValueError) as error:
+        raise ValueError(f"expected a Dask scheduler at {address}, found none ({error}): start one by `dask scheduler`") from None
 
 
 def replace_file(path, write):

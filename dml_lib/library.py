@@ -11,19 +11,16 @@ Our choice. `python -m dml_lib map`; chapter 07.
 """
 
 import errno
-import os
 import shutil
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from filelock import FileLock, Timeout
 
 from . import store
-from .intake import LABELS, listen, replace_file, stores, walk
+from .intake import LABELS, held, listen, replace_file, stores, walk
 from .paths import Damaged, Run
 from .sounds import files
 from .store import Lazily
@@ -34,31 +31,6 @@ TITLES = {
     "note_number": "pitch", "instrument": "instrument", "family": "family", "library": "source", "dynamics": "dynamics",
     "articulation": "articulation", "loudness_db": "loudness, dB", "centroid_hz": "brightness, Hz", "attack_s": "attack, s", "seconds": "seconds",
 }
-
-
-class Busy(RuntimeError):
-    """Another process is writing the map."""
-
-
-@contextmanager
-def held(out):
-    """Hold a map: nobody else writes it meanwhile.
-
-    Raises
-    ------
-    Busy
-        Says who does.
-    """
-    out.mkdir(parents=True, exist_ok=True)
-    who = out / ".holder"
-    try:
-        with FileLock(out / files.MAP_MARK, timeout=0):
-            who.write_text(f"process {os.getpid()} on {os.uname().nodename if hasattr(os, 'uname') else 'this machine'}")
-            yield
-            who.unlink(missing_ok=True)
-    except Timeout:
-        holder = who.read_text() if who.is_file() else "another process"
-        raise Busy(f"expected {out} to be free, found it held by {holder}: wait until that is done, or choose another folder") from None
 
 
 def _rows(table, facts):
@@ -218,6 +190,16 @@ class Library:
     def open(cls, out):
         """Open the map in a folder; raises as `read`."""
         return cls(Path(out), read(out))
+
+    @cached_property
+    def skipped(self):
+        """What is not in it: `path, reason`."""
+        return pd.read_csv(self.out / "skipped.csv")
+
+    @cached_property
+    def copies(self):
+        """Pairs of sounds that are copies, see `census.copies`."""
+        return pd.read_csv(self.out / "duplicates.csv")
 
     @cached_property
     def weights(self):

@@ -50,6 +50,11 @@ class Run:
         return self.root / "skipped.csv"
 
     @property
+    def samples(self):
+        """Folders of sounds that chapter 07 makes, such as a reader may have; made anew by each run."""
+        return self.root / "samples"
+
+    @property
     def book(self):
         return self.root / "book"
 

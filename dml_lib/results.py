@@ -13,7 +13,7 @@ from .config import SCHEMES
 
 CHAPTER_OF = {
     "sounds": "01_sounds", "method": "02_method", "train": "03_train", "evaluate": "04_evaluate", "explore": "05_explore",
-    "sonify": "06_sonify",
+    "sonify": "06_sonify", "your_library": "07_your_library",
 }
 PACKAGES = ("numpy", "scipy", "torch", "librosa", "pandas", "tinysoundfont")
 
@@ -69,7 +69,7 @@ def load(path):
         The file is not whole; says what to run again.
     """
     path = Path(path)
-    name, _, scheme = path.stem.partition("_")
+    name, _, scheme = (path.stem, "", "") if path.stem in CHAPTER_OF else path.stem.partition("_")
     todo = f"run chapter {CHAPTER_OF.get(name, path.stem)}" + (f" with scheme {scheme!r}" if scheme else "")
     if path.parent == paths.RECORDED:
         todo = f"get it from the repository, or run `python -m dml_lib report --full --only {path.stem}`"

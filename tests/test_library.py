@@ -206,7 +206,7 @@ def test_a_killed_run_ends_as_an_undisturbed_one_and_a_second_process_is_told(ma
     run = subprocess.Popen(command(folder, out, small_weights), cwd=paths.ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
     while not (out / ".holder").is_file():
         time.sleep(0.02)
-    with pytest.raises(library.Busy, match=f"held by process {run.pid} on "):
+    with pytest.raises(intake.Busy, match=f"held by process {run.pid} on "):
         mapped(out="killed")
     while not list((out / "frames").glob("*/*/index.parquet")):
         assert run.poll() is None

@@ -47,14 +47,15 @@ def test_the_same_results_are_the_same_bytes(tmp_path):
     assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
 
 
-@pytest.mark.parametrize("stem", ["evaluate", "sonify", "train_instrument_pitch_2"])
+@pytest.mark.parametrize("stem", ["evaluate", "sonify", "train_instrument_pitch_2", "your_library"])
 def test_a_missing_result_names_the_chapter(stem, tmp_path):
     with pytest.raises(ResultMissing, match=rf"no result at .*{stem}\.json: run chapter ") as caught:
         load(tmp_path / f"{stem}.json")
     chapter = str(caught.value).split("run chapter ")[1]
     assert stem.split("_")[0] in chapter
-    if "_" in stem:
+    if stem.startswith("train_"):
         assert "instrument_pitch_2" in chapter
+    assert ("with scheme" in chapter) == stem.startswith("train_")
     assert isinstance(caught.value, FileNotFoundError)
 
 

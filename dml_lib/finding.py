@@ -1,0 +1,316 @@
+"""Finding a sound by the words of its name and by an example of it, on sounds of which it is known what they are.
+
+Conventions: the *corpus* is what is searched, one row a sound; a *question* is an instrument and a note, and another sound
+of both that is not in the corpus. An answer ranks the whole corpus by a score, the highest first. Sounds of one score come
+in any order with equal chance, so a rank and a share are those expected over all these orders: no method gains by the
+order of files in a folder.
+
+The folder to be searched is made here too: names as people leave them, drawn by a seed.
+
+Source
+------
+The question is the paper's (section 1: libraries are too large to be searched by name); the protocol is our choice.
+Chapter 07.
+"""
+
+import os
+import shutil
+
+import numpy as np
+import pandas as pd
+import soundfile
+from scipy.spatial.distance import cdist
+from scipy.stats import bootstrap, hypergeom
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from .evaluate import interval
+from .sounds import catalog, labels
+
+NAMINGS = {  # how a file is called: what its name is made of
+    "clean": "{slug}_{note}_{word}_{i:03d}", "abbreviated": "{i:03d} {code} {lower} {dynamics}", "respelled": "{other} {flat} {i:03d}",
+    "octave": "{slug} {below} {i:03d}", "half": "{half} {i:03d}", "nothing": "{any}",
+}
+FOLDERS = ("", "old disk", "session 3", "New Folder (2)")
+NOTHING = ("take {i}", "Kopie von take {i}", "Audio {i:02d}-rec", "untitled ({i})", "final FINAL {i}")
+FLATS = {"C#": "Db", "D#": "Eb", "F#": "Gb", "G#": "Ab", "A#": "Bb"}
+CODES = {slug: code for code, slug in reversed(labels.CODES.items())}
+METHODS = {
+    "names_clean": "names, clean", "names_messy": "names, messy", "names_read": "names, messy, read by our rules",
+    "example": "an example", "chance": "chance",
+}
+RIGHT = {"sound": ["instrument", "note_number"], "instrument": ["instrument"]}  # what must agree
+DEPTHS = (1, 2, 3, 5, 10, 20, 50, 100)
+WORD = r"[^\W_]+(?:#\d)?"  # "A#4" is one word
+
+
+def name_sounds(table, seed=0):
+    """What the sounds of a folder are called, tidily and as people leave them.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        `instrument, note_number`, and `dynamics` where known. Where there is a `path`, its file name is the clean one.
+    seed : int
+
+    Returns
+    -------
+    pandas.DataFrame
+        `naming` (of `NAMINGS`, all equally often), `clean` and `messy`, paths below the folder without and with folders.
+        `octave` follows the makers who call middle C C3; `half` says instrument or note; `nothing` says neither.
+    """
+    rng, rows = np.random.default_rng([seed, 21]), []
+    namings = rng.permutation(np.resize(list(NAMINGS), len(table)))
+    wanted = table.reindex(columns=["instrument", "note_number", "dynamics", "path"])
+    for i, (naming, (slug, number, dynamics, path)) in enumerate(zip(namings, wanted.itertuples(index=False)), 1):
+        note, dynamics = labels.note_name(int(number)), dynamics if isinstance(dynamics, str) else ""
+        others = list(filter(None, labels.INSTRUMENTS.get(slug, "").split("|"))) or [slug.replace("-", " ")]
+        said = {
+            "i": i, "slug": slug, "note": note, "lower": note.lower(), "flat": FLATS.get(note[:2], note[:-1]) + note[-1],
+            "below": labels.note_name(max(int(number) - 12, 0)), "dynamics": dynamics,
+            "word": labels.DYNAMICS.get(dynamics, "").split("|")[0] or dynamics, "code": CODES.get(slug, slug[:3]), "other": str(rng.choice(others)).title(), "half": str(rng.choice([slug, note])),
+            "any": str(rng.choice(NOTHING)).format(i=i),
+        }
+        given, end = os.path.split(path)[1] if isinstance(path, str) else "", os.path.splitext(path)[1] if isinstance(path, str) else ".wav"
+        clean = given or NAMINGS["clean"].format(**said) + end
+        messy = clean if naming == "clean" else NAMINGS[naming].format(**said).strip() + end
+        rows.append((naming, clean, f"{rng.choice(FOLDERS)}/{messy}".lstrip("/")))
+    return pd.DataFrame(rows, columns=["naming", "clean", "messy"], index=table.index)
+
+
+def write(table, names, folder):
+    """Write sounds into files: a recipe is rendered as a wave file, a file is copied as it is.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Rows that `catalog.audio` takes.
+    names : sequence of str
+        Paths below `folder`.
+    folder : path
+
+    Returns
+    -------
+    list of str
+        The files.
+    """
+    written = [folder / name for name in names]
+    for file, row in zip(written, table.to_dict("records")):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(row.get("path"), str):
+            shutil.copyfile(row["path"], file)
+        else:
+            soundfile.write(file, *catalog.audio(row), "FLOAT")  # a loud render is not clipped
+    return list(map(str, written))
+
+
+def make_folder(table, run, name, seed=0):
+    """A folder of sounds as a reader may have one: messy names, and what else lies about.
+
+    Beside the sounds there are a file that is no audio, a silent one, a copy of the first sound and one of the last, 12 dB
+    softer. A folder of that name of an earlier run is replaced.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        At least one sound, see `name_sounds`.
+    run : paths.Run
+        The folder is made in `run.samples`.
+    name : str
+    seed : int
+
+    Returns
+    -------
+    pandas.DataFrame
+        The table with the columns of `name_sounds` and `file`.
+    """
+    folder = run.samples / name
+    shutil.rmtree(folder, ignore_errors=True)
+    named = table.join(name_sounds(table, seed))
+    named = named.assign(file=write(named, named["messy"], folder))
+    (folder / "broken.wav").write_text("RIFF, and no more of it")
+    soundfile.write(folder / "nothing recorded.wav", np.zeros(16_000), 16_000)
+    first, last = (named.iloc[i] for i in (0, -1))
+    shutil.copyfile(first["file"], folder / f"Kopie von {first['messy'].rpartition('/')[2]}")
+    y, sr = catalog.audio({"path": last["file"]})
+    soundfile.write(folder / "softer.wav", y * 10 ** (-12 / 20), sr, "FLOAT")
+    return named
+
+
+def heard(answers):
+    """Answers to a question as sounds to press, from the moment that is meant.
+
+    Parameters
+    ----------
+    answers : pandas.DataFrame
+        From `query.ask`.
+
+    Returns
+    -------
+    dict of str to (y, sr)
+        For `player.listen`.
+    """
+    sounds = {}
+    for row in answers.fillna({"at_s": 0.0}).itertuples():
+        y, sr = catalog.audio({"path": row.path})
+        name = row.sound_id.removeprefix(f"{row.library}/")
+        sounds[f"{row.rank}: {name}" + (f" from {row.at_s:.2f} s" if row.at_s else "")] = y[round(row.at_s * sr):], sr
+    return sounds
+
+
+def questions(candidates, corpus, seed=0):
+    """Sounds to ask a corpus by, one for each instrument and note that it has, as far as there are any.
+
+    Parameters
+    ----------
+    candidates : pandas.DataFrame
+        Sounds; those of the corpus itself are passed over.
+    corpus : pandas.DataFrame
+    seed : int
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows of `candidates`, with their index.
+    """
+    kind = RIGHT["sound"]
+    other = candidates[~candidates["sound_id"].isin(corpus["sound_id"])]
+    asked = pd.MultiIndex.from_frame(other[kind]).isin(pd.MultiIndex.from_frame(corpus[kind]))
+    return other[asked].sample(frac=1, random_state=seed).drop_duplicates(kind).sort_index()
+
+
+def first_right(scores, right):
+    """Where in an answer the first right sound comes.
+
+    Parameters
+    ----------
+    scores : np.ndarray, (n_questions, n_sounds)
+    right : np.ndarray, (n_questions, n_sounds), bool
+
+    Returns
+    -------
+    rank : np.ndarray, (n_questions,)
+        Counted from 1; its mean over all orders of sounds of one score.
+    within : np.ndarray, (n_questions, n_depths)
+        Chance that it is among the first of each of `DEPTHS`.
+
+    Raises
+    ------
+    ValueError
+        A question without a right answer.
+
+    Source
+    ------
+    Of t sounds in random order the first of r right ones comes at (t + 1) / (r + 1) on average; that none is among the
+    first n is hypergeometric.
+    """
+    if not right.any(axis=1).all():
+        raise ValueError("expected a right sound for each question, found none for some: ask for what is there")
+    best = np.where(right, scores, -np.inf).max(axis=1, keepdims=True)
+    before, tied = (scores > best).sum(axis=1), (scores == best).sum(axis=1)
+    good = ((scores == best) & right).sum(axis=1)
+    drawn = np.clip(np.array(DEPTHS)[None] - before[:, None], 0, tied[:, None])
+    return before + (tied + 1) / (good + 1), 1 - hypergeom.pmf(0, tied[:, None], good[:, None], drawn)
+
+
+def by_name(names, texts):
+    """Similarity of names to what is typed into a search, by their words.
+
+    Parameters
+    ----------
+    names, texts : sequence of str
+
+    Returns
+    -------
+    np.ndarray, (n_texts, n_names)
+        Cosine of TF-IDF weights, rounded so that equal ones are equal.
+    """
+    search = TfidfVectorizer(token_pattern=WORD)
+    return (search.fit_transform(names) @ search.transform(texts).T).toarray().T.round(9)
+
+
+def trial(corpus, points, asked, targets):
+    """Ask a corpus by every method.
+
+    Parameters
+    ----------
+    corpus : pandas.DataFrame
+        `instrument, note_number, clean, messy`.
+    points : np.ndarray, (n_sounds, n_dims)
+        Places of its sounds.
+    asked : pandas.DataFrame
+        From `questions`.
+    targets : np.ndarray, (n_questions, n_dims)
+        Their places.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a question, method and meaning of right: `method, right, rank`, and a column for each of `DEPTHS`.
+    """
+    found = []
+    said = pd.DataFrame([vars(labels.parse_name(name)) for name in corpus["messy"]])
+    for what, columns in RIGHT.items():
+        agree = sum((asked[c].to_numpy()[:, None] == corpus[c].to_numpy()[None]).astype(int) for c in columns)
+        notes = asked["note_number"].map(lambda n: labels.note_name(int(n))) if "note_number" in columns else ""
+        texts = (asked["instrument"].str.replace("-", " ") + " " + notes).tolist()
+        scores = {
+            "names_clean": by_name(corpus["clean"], texts), "names_messy": by_name(corpus["messy"], texts),
+            "names_read": sum((asked[c].to_numpy()[:, None] == said[c].to_numpy()[None]).astype(int) for c in columns),
+            "example": -cdist(targets, points), "chance": np.zeros_like(agree),
+        }
+        for method, each in scores.items():
+            rank, within = first_right(each, agree == len(columns))
+            found.append(pd.DataFrame(within, columns=DEPTHS).assign(method=method, right=what, rank=rank))
+    return pd.concat(found, ignore_index=True)
+
+
+def values(found, name, seed=0):
+    """What came out of a trial, with 95 % intervals over the questions.
+
+    Parameters
+    ----------
+    found : pandas.DataFrame
+        From `trial`.
+    name : str
+        Put before the names.
+    seed : int
+
+    Returns
+    -------
+    dict of str to float
+        `<name>.<method>.<right>.median_rank` and `.within_10`, with `.lo` and `.hi` behind them for the bounds.
+    """
+    result = {}
+    for (method, right), rows in found.groupby(["method", "right"], sort=False):
+        ranks, within = rows["rank"].to_numpy(), rows[10].to_numpy()
+        middle = np.median(ranks), *bootstrap((ranks,), np.median, method="percentile", rng=seed).confidence_interval
+        share = within.mean(), *interval(within, np.arange(len(within)), seed)
+        for figure, three in (("median_rank", middle), ("within_10", share)):
+            result |= {f"{name}.{method}.{right}.{figure}{end}": float(v) for end, v in zip(("", ".lo", ".hi"), three)}
+    return result
+
+
+def summary(values, names):
+    """One row a method, one column a trial, meaning of right and figure, as text; "not run" where there is none.
+
+    Parameters
+    ----------
+    values : dict of str to float
+        From `values`.
+    names : dict of str to str
+        Name of a trial: what to call it.
+    """
+    columns, figures = {}, {"median_rank": ("median rank", 1), "within_10": ("in the first 10", 2)}
+    for trial_name, shown in names.items():
+        for right, (figure, (title, digits)) in ((r, f) for r in RIGHT for f in figures.items()):
+            keys = [f"{trial_name}.{method}.{right}.{figure}" for method in METHODS]
+            columns[shown, right, title] = [
+                f"{values[k]:.{digits}f} ({values[k + '.lo']:.{digits}f}, {values[k + '.hi']:.{digits}f})" if k in values else "not run" for k in keys
+            ]
+    return pd.DataFrame(columns, index=list(METHODS.values()))
+
+
+def curves(found, right="sound"):
+    """For each method, the share of questions answered within each of `DEPTHS`; see `charts.found_within`."""
+    rows = found[found["right"] == right].groupby("method")[list(DEPTHS)].mean()
+    return {METHODS[method]: (DEPTHS, rows.loc[method].tolist()) for method in METHODS}

@@ -1,0 +1,136 @@
+"""Finding by name and by example: ranks against a slow shuffle, and a folder whose names say as much as they should."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+from dml_lib import finding, paths
+from dml_lib.sounds import labels
+
+NOTES = pd.DataFrame({
+    "sound_id": [f"made/{i}" for i in range(24)], "instrument": ["trumpet", "alto-sax", "recorder", "piano"] * 6,
+    "note_number": np.repeat([58, 60, 69], 8), "dynamics": ["f", "p"] * 12,
+})
+
+
+def test_expected_ranks_are_those_of_many_shuffles():
+    rng = np.random.default_rng(0)
+    scores, right = rng.integers(0, 4, (6, 15)).astype(float), rng.random((6, 15)) < 0.2
+    right[:, 3] = True
+    rank, within = finding.first_right(scores, right)
+    drawn = np.zeros((6, 4000))
+    for j in range(drawn.shape[1]):
+        order = np.argsort(-scores + 0.5 * rng.random(scores.shape), axis=1)
+        drawn[:, j] = np.take_along_axis(right, order, 1).argmax(axis=1) + 1
+    assert rank == pytest.approx(drawn.mean(axis=1), abs=0.2)
+    assert within == pytest.approx(np.stack([(drawn <= n).mean(axis=1) for n in finding.DEPTHS], axis=1), abs=0.04)
+
+
+def test_without_ties_ranks_are_plain_and_with_one_tie_those_of_chance():
+    right = np.array([[False, False, True, True]])
+    rank, within = finding.first_right(np.array([[4.0, 3.0, 2.0, 1.0]]), right)
+    assert rank[0] == 3 and within[0].tolist() == [0, 0, 1, 1, 1, 1, 1, 1]
+    rank, within = finding.first_right(np.zeros((1, 4)), right)
+    assert rank[0] == pytest.approx(5 / 3) and within[0, :3] == pytest.approx([1 / 2, 5 / 6, 1])
+    with pytest.raises(ValueError, match="a right sound for each question"):
+        finding.first_right(np.zeros((1, 4)), right & False)
+
+
+def test_words_of_names_are_found_and_equal_names_are_equal():
+    names = ["trumpet_A#4_forte.wav", "a/Trumpet A4.wav", "take 3.wav", "alto-sax_A#4_piano.wav", "alto-sax_A#4_piano.wav", "take 12.wav"]
+    scores = finding.by_name(names, ["trumpet A#4", "piano", "harp C2"])
+    assert scores[0].argmax() == 0 and scores[0, 3] > 0 and scores[0, 2] == scores[0, 5] == 0  # A#4 is a word, 3 is no A4
+    assert scores[1, 3] == scores[1, 4] > 0  # that it was soft is found where an instrument was meant
+    assert not scores[2].any()
+
+
+def test_names_say_as_much_as_they_are_meant_to():
+    named = finding.name_sounds(NOTES, seed=1)
+    assert set(named["naming"].value_counts()) == {4} and set(named["naming"]) == set(finding.NAMINGS)
+    assert named.equals(finding.name_sounds(NOTES, seed=1)) and not named.equals(finding.name_sounds(NOTES, seed=2))
+    assert named["messy"].is_unique and (named["messy"].str.endswith(".wav")).all()
+    for (_, sound), name in zip(NOTES.iterrows(), named.itertuples()):
+        said, tidy = labels.parse_name(name.messy), labels.parse_name(name.clean)
+        assert (tidy.instrument, tidy.note_number) == (sound["instrument"], sound["note_number"])
+        knows = (said.instrument == sound["instrument"]) + (said.note_number == sound["note_number"])
+        if name.naming == "clean":
+            assert knows == 2 and name.messy.endswith(name.clean)
+        elif name.naming == "respelled":
+            assert said.note_number == sound["note_number"]
+        elif name.naming == "octave":
+            assert said.instrument == sound["instrument"] and said.note_number == sound["note_number"] - 12
+        elif name.naming == "half":
+            assert knows == 1 or (sound["instrument"] == "recorder" and said == labels.Labels())  # a word that needs a note beside it
+        elif name.naming == "nothing":
+            assert said == labels.Labels()
+
+
+def test_a_recording_keeps_its_name_and_its_bytes(tmp_path, tone):
+    file = tone(tmp_path / "in" / "cello_A4_1_forte_arco-normal.wav")
+    table = pd.DataFrame({"instrument": ["cello"], "note_number": [69], "path": [str(file)]})
+    named = finding.name_sounds(table)
+    assert named["clean"].tolist() == [file.name]
+    written = finding.write(table, ["deep/x.wav"], tmp_path / "out")
+    assert written == [str(tmp_path / "out" / "deep" / "x.wav")] and (tmp_path / "out" / "deep" / "x.wav").read_bytes() == file.read_bytes()
+
+
+def test_a_folder_as_people_have_them(tmp_path, tone, monkeypatch):
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    run = paths.Run("fast")
+    table = pd.DataFrame({
+        "sound_id": ["a", "b"], "instrument": "flute", "note_number": [69, 71], "path": [str(tone(tmp_path / f"{n}.wav", n)) for n in (440, 494)],
+    })
+    (run.samples / "mine").mkdir(parents=True)
+    (run.samples / "mine" / "of an earlier run.wav").touch()
+    made = finding.make_folder(table, run, "mine")
+    there = {str(p.relative_to(run.samples / "mine")) for p in (run.samples / "mine").rglob("*.wav")}
+    name = made["messy"].iloc[0].rpartition("/")[2]
+    assert there == {*made["messy"], "broken.wav", "nothing recorded.wav", "softer.wav", f"Kopie von {name}"}
+    loud, soft = (soundfile.read(file)[0] for file in (made["file"].iloc[1], run.samples / "mine" / "softer.wav"))
+    assert np.abs(loud).max() / np.abs(soft).max() == pytest.approx(10 ** (12 / 20), rel=0.02)
+
+
+def test_questions_are_other_sounds_of_what_is_there():
+    corpus = NOTES.iloc[[0, 1, 8]]  # trumpet A#3, alto sax A#3, trumpet C4
+    asked = finding.questions(NOTES, corpus)
+    assert sorted(zip(asked["instrument"], asked["note_number"])) == [("alto-sax", 58), ("trumpet", 58), ("trumpet", 60)]
+    assert not set(asked["sound_id"]) & set(corpus["sound_id"]) and (NOTES.loc[asked.index, "sound_id"] == asked["sound_id"]).all()
+
+
+def test_a_perfect_space_finds_at_once_and_a_useless_one_by_chance():
+    rng = np.random.default_rng(0)
+    corpus = NOTES.iloc[::2].reset_index(drop=True)  # three notes of two instruments, two of each
+    corpus = corpus.join(finding.name_sounds(corpus))
+    asked = finding.questions(NOTES.assign(sound_id="other"), corpus)
+    place = pd.Series(rng.standard_normal((6, 3)).tolist(), index=corpus.groupby(["instrument", "note_number"]).size().index)
+
+    def points(table):
+        return np.array([place[i, n] for i, n in zip(table["instrument"], table["note_number"])])
+
+    values = finding.values(finding.trial(corpus, points(corpus), asked, points(asked)), "t")
+    for right, by_chance in (("sound", 13 / 3), ("instrument", 13 / 7)):
+        assert values[f"t.example.{right}.median_rank"] == values[f"t.names_clean.{right}.median_rank"] == 1
+        assert values[f"t.chance.{right}.median_rank"] == pytest.approx(by_chance)
+        assert values[f"t.names_messy.{right}.median_rank"] >= 1
+    blind = finding.values(finding.trial(corpus, np.zeros((12, 3)), asked, np.zeros((6, 3))), "t")
+    assert blind["t.example.sound.median_rank"] == blind["t.chance.sound.median_rank"]
+    assert blind["t.example.sound.within_10.lo"] <= blind["t.example.sound.within_10"] <= blind["t.example.sound.within_10.hi"]
+    shown = finding.summary(values, {"t": "made", "u": "elsewhere"})
+    assert shown.loc["an example", ("made", "sound", "median rank")] == "1.0 (1.0, 1.0)"
+    assert set(shown["elsewhere"].to_numpy().ravel()) == {"not run"}
+
+
+def test_curves_rise_and_end_at_one_where_all_were_heard():
+    corpus = NOTES.join(finding.name_sounds(NOTES))
+    found = finding.trial(corpus, np.eye(24), NOTES.iloc[:3], np.eye(24)[:3])
+    for depths, shares in finding.curves(found).values():
+        assert depths == finding.DEPTHS and np.all(np.diff(shares) >= 0) and shares[-1] == pytest.approx(1)
+
+
+def test_answers_are_heard_from_the_moment_that_is_meant(tmp_path, tone):
+    file = str(tone(tmp_path / "a.wav"))
+    answers = pd.DataFrame({"rank": [1, 2], "path": file, "sound_id": "mine/sub/a.wav", "library": "mine", "at_s": [np.nan, 0.02]})
+    (whole, (y, sr)), (later, (rest, _)) = finding.heard(answers).items()
+    assert (whole, later) == ("1: sub/a.wav", "2: sub/a.wav from 0.02 s")
+    assert len(y) - len(rest) == round(0.02 * sr) and np.array_equal(y[-len(rest):], rest)
