@@ -1,13 +1,17 @@
 """A space to explore in a live Jupyter: menus for scheme, instrument, pitch and color, a sound, and a path to another one."""
 
+import html
 import json
 import os
+import tempfile
+from dataclasses import replace
+from pathlib import Path
 
 import ipywidgets as widgets
 import numpy as np
 from IPython.display import HTML
 
-from . import figures, player, sonify
+from . import figures, library, player, query, sonify
 from .sounds import catalog
 
 PATH_FRAMES = 81  # 4 s
@@ -107,3 +111,56 @@ def explore(spaces, dataset, cfg):
     test = np.flatnonzero(dataset.table["random"] == "test")
     test = np.sort(np.random.default_rng(cfg.seed).permutation(test)[:MOST])
     return figures.side_by_side({scheme: points[test] for scheme, (_, points) in spaces.items()}, dataset.table.iloc[test])
+
+
+class MapExplorer(Explorer):
+    """The explorer over a map of a user's folders: also takes a file as a question.
+
+    Notes that no name tells are those estimated. Parameters are those of `open_map`.
+
+    Attributes
+    ----------
+    ask : widgets.FileUpload
+        A file dropped there is looked up; `heard` then shows the nearest sounds.
+    """
+
+    def __init__(self, out, k=5):
+        self.library, self.k = library.Library.open(out), k
+        table = self.library.table
+        notes = table["note_number"].astype("Float64").fillna(table["note_estimate"].round()).astype("Int64")
+        heard = replace(self.library.heard, table=table.assign(note_number=notes, instrument=table["instrument"].fillna("unlabeled")))
+        space = np.concatenate(list(self.library.places)), self.library.points
+        super().__init__({"map": space}, heard, self.library.network[1])
+        self.ask = widgets.FileUpload(description="like a file", multiple=False)
+        self.ask.observe(lambda _: self._answer(), "value")
+        self.widget.children = (self.ask, *self.widget.children)
+
+    def _answer(self):
+        for file in self.ask.value:
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder, "question").with_suffix(Path(file["name"]).suffix)  # of its name nothing else is used
+                path.write_bytes(file["content"])
+                try:
+                    answers = query.ask(self.library, [str(path)], k=self.k)
+                except ValueError as error:
+                    self.heard.outputs = _shown(HTML(f"<p>{html.escape(str(error).replace(str(path), file['name']))}</p>"))
+                    return
+            sounds = {f"{row['rank']}. {row['sound_id']}": catalog.audio(row) for _, row in answers.iterrows()}
+            self.heard.outputs = _shown(player.listen(sounds))
+
+
+def open_map(out, k=5):
+    """The explorer over a map, for a live Jupyter: menus, paths played, a file as a question.
+
+    Parameters
+    ----------
+    out : path
+        What `python -m dml_lib map` wrote.
+    k : int
+        Answers to a question.
+
+    Returns
+    -------
+    ipywidgets.VBox
+    """
+    return MapExplorer(out, k).widget

@@ -2,12 +2,14 @@
 
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 
 import ipywidgets
 import numpy as np
 import pytest
 
-from dml_lib import config, explorer
+from dml_lib import config, explorer, library
 
 
 @pytest.fixture
@@ -83,3 +85,23 @@ def test_a_page_without_a_kernel_gets_pictures(parts, monkeypatch):
     monkeypatch.setattr(explorer, "MOST", 5)
     few = explorer.explore(*parts)
     assert len(few.data[1].x) == 5 and set(few.data[1].x) < set(fig.data[1].x)
+
+
+def test_a_map_is_explored_and_asked_by_a_file(folder, small_weights, tmp_path, monkeypatch):
+    monkeypatch.delenv("DML_BOOK", raising=False)
+    with ThreadPoolExecutor(2) as pool:
+        library.update([folder], tmp_path / "map", small_weights, executor=pool, progress=False, say=str)
+    e = explorer.MapExplorer(tmp_path / "map", k=3)
+    assert len(trace(e.cloud)["text"]) == 7 and e.ask in e.widget.children
+
+    def drop(name, content):
+        e.ask.value = ({"name": name, "type": "", "size": len(content), "content": memoryview(content), "last_modified": datetime.now()},)
+        return e.heard.outputs[0]["data"]["text/html"]
+
+    answer = drop("mine.ogg", (folder / "trumpet_E4.ogg").read_bytes())
+    assert re.findall(r"<figcaption>(.*?)</figcaption>", answer)[0] == "1. My Samples/trumpet_E4.ogg" and answer.count("<audio") == 3
+    answer = drop("<b>.wav", b"no sound")
+    assert "expected a sound in &lt;b&gt;.wav, found damaged" in answer and "<b>" not in answer
+    e.goal.value = 0
+    e.play.click()
+    assert "<audio" in e.heard.outputs[0]["data"]["text/html"]
