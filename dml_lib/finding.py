@@ -67,8 +67,8 @@ def name_sounds(table, seed=0):
         said = {
             "i": i, "slug": slug, "note": note, "lower": note.lower(), "flat": FLATS.get(note[:2], note[:-1]) + note[-1],
             "below": labels.note_name(max(int(number) - 12, 0)), "dynamics": dynamics,
-            "word": labels.DYNAMICS.get(dynamics, "").split("|")[0] or dynamics, "code": CODES.get(slug, slug[:3]), "other": str(rng.choice(others)).title(), "half": str(rng.choice([slug, note])),
-            "any": str(rng.choice(NOTHING)).format(i=i),
+            "word": labels.DYNAMICS.get(dynamics, "").split("|")[0] or dynamics, "code": CODES.get(slug, slug[:3]),
+            "other": str(rng.choice(others)).title(), "half": str(rng.choice([slug, note])), "any": str(rng.choice(NOTHING)).format(i=i),
         }
         given, end = os.path.split(path)[1] if isinstance(path, str) else "", os.path.splitext(path)[1] if isinstance(path, str) else ".wav"
         clean = given or NAMINGS["clean"].format(**said) + end
@@ -137,7 +137,7 @@ def make_folder(table, run, name, seed=0):
 
 
 def heard(answers):
-    """Answers to a question as sounds to press, from the moment that is meant.
+    """Answers to a question as sounds to press: from the moment that is meant, and half a second at least.
 
     Parameters
     ----------
@@ -153,7 +153,7 @@ def heard(answers):
     for row in answers.fillna({"at_s": 0.0}).itertuples():
         y, sr = catalog.audio({"path": row.path})
         name = row.sound_id.removeprefix(f"{row.library}/")
-        sounds[f"{row.rank}: {name}" + (f" from {row.at_s:.2f} s" if row.at_s else "")] = y[round(row.at_s * sr):], sr
+        sounds[f"{row.rank}: {name}" + (f" from {row.at_s:.2f} s" if row.at_s else "")] = y[max(0, min(round(row.at_s * sr), len(y) - sr // 2)):], sr
     return sounds
 
 

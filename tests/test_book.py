@@ -8,7 +8,7 @@ import re
 import nbformat
 import pytest
 
-from dml_lib import book, comparison, config, dataset, evaluate, paths, results, splits
+from dml_lib import book, comparison, config, dataset, evaluate, finding, paths, results, splits
 from dml_lib.sounds import sources
 
 PAGES = [copy for _, copy, _ in book.jobs()] + ["notation", "glossary", "api", "bibliography"]
@@ -77,6 +77,24 @@ def test_page_and_result_file_agree_to_the_digit(built_book):
     takeaway = re.sub(r"<[^>]+>", "", page[page.index("Takeaway"):])
     for name in ("instrument.knn.instrument", "pitch.knn.pitch", "instrument_pitch.knn.instrument", "instrument_pitch.knn.pitch"):
         assert f"{values[name + '.random']:.3f}" in takeaway, name
+
+
+def test_the_folder_of_chapter_7_is_mapped_and_searched_both_ways(built_book):
+    html, run = built_book
+    content = json.loads(run.result("your_library").read_text())
+    values = content["values"]
+    assert set(content["not_run"]) == {"unheard_bank", "recordings"}
+    for method, right in itertools.product(finding.METHODS, finding.RIGHT):
+        name = f"same_bank.{method}.{right}"
+        assert 1 <= values[f"{name}.median_rank.lo"] <= values[f"{name}.median_rank"] <= values[f"{name}.median_rank.hi"]
+        assert 0 <= values[f"{name}.within_10"] <= 1
+    assert values["same_bank.example.sound.within_10"] > 3 * values["same_bank.chance.sound.within_10"]
+    assert values["same_bank.names_clean.sound.within_10"] > values["same_bank.names_messy.sound.within_10"]
+    for name in ("index.html", "report.html", "map.parquet", "skipped.csv", "duplicates.csv"):
+        assert (html / "library" / name).is_file()
+    page = (html / "chapters" / "07_your_library.html").read_text()
+    takeaway = re.sub(r"<[^>]+>", "", page[page.index("Takeaway"):])
+    assert f"{values['same_bank.names_messy.sound.within_10']:.2f}" in takeaway
 
 
 def test_pages_ask_no_network_for_anything(built_book):

@@ -24,6 +24,7 @@ def every_chart(sounds):
         "confusion": charts.confusion(np.eye(3), list("abc"), "title"),
         "recalls": charts.recalls({"random": BY_INSTRUMENT, "real": BY_INSTRUMENT.drop("tuba")}, "title"),
         "accuracy_by_note": charts.accuracy_by_note({"random": BY_NOTE, "held_out": BY_NOTE[:2]}, "title"),
+        "found_within": charts.found_within({"names": ((1, 10), [0.2, 0.6]), "an example": ((1, 10), [0.7, 0.9])}),
         "recall_precision": charts.recall_precision({"a": np.linspace(1, 0.2, 11), "b": np.full(11, 0.3)}),
     }
 
@@ -60,3 +61,9 @@ def test_accuracy_by_note_is_a_line_within_its_interval_above_the_sounds():
     assert list(line.x) == [60, 62, 70] and list(line.y) == [0.5, 1, 0] and list(sounds.y) == [2, 1, 1] and len(fig.data) == 6
     assert list(band.x) == [60, 62, 70, 70, 62, 60] and np.allclose(band.y, [*BY_NOTE["hi"], *BY_NOTE["lo"][::-1]])
     assert [trace.name for trace in fig.data if trace.showlegend is not False] == ["random", "held_out"]
+
+
+def test_shares_found_are_lines_by_answers_heard_and_said_in_words():
+    fig = charts.found_within({"names": ((1, 10), [0.2, 0.6]), "an example": ((1, 10), [0.7, 0.9])})
+    assert [(line.name, list(line.x), list(line.y)) for line in fig.data] == [("names", [1, 10], [0.2, 0.6]), ("an example", [1, 10], [0.7, 0.9])]
+    assert "names 0.20 after one, 0.60 after 10" in fig.layout.meta["alt"]

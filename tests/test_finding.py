@@ -128,9 +128,12 @@ def test_curves_rise_and_end_at_one_where_all_were_heard():
         assert depths == finding.DEPTHS and np.all(np.diff(shares) >= 0) and shares[-1] == pytest.approx(1)
 
 
-def test_answers_are_heard_from_the_moment_that_is_meant(tmp_path, tone):
-    file = str(tone(tmp_path / "a.wav"))
-    answers = pd.DataFrame({"rank": [1, 2], "path": file, "sound_id": "mine/sub/a.wav", "library": "mine", "at_s": [np.nan, 0.02]})
-    (whole, (y, sr)), (later, (rest, _)) = finding.heard(answers).items()
-    assert (whole, later) == ("1: sub/a.wav", "2: sub/a.wav from 0.02 s")
-    assert len(y) - len(rest) == round(0.02 * sr) and np.array_equal(y[-len(rest):], rest)
+def test_answers_are_heard_from_the_moment_that_is_meant(tmp_path):
+    file = str(tmp_path / "a.wav")
+    soundfile.write(file, np.sin(np.arange(16_000)), 16_000)
+    answers = pd.DataFrame({"rank": [1, 2, 3], "path": file, "sound_id": "mine/sub/a.wav", "library": "mine", "at_s": [np.nan, 0.2, 0.9]})
+    found = finding.heard(answers)
+    assert list(found) == ["1: sub/a.wav", "2: sub/a.wav from 0.20 s", "3: sub/a.wav from 0.90 s"]
+    (whole, sr), (later, _), (last, _) = found.values()
+    assert len(whole) == sr and len(later) == round(0.8 * sr) and np.array_equal(whole[-len(later):], later)
+    assert len(last) == sr // 2  # the end of a sound alone could not be heard
