@@ -14,6 +14,7 @@ from test_player import HOSTILE
 
 from dml_lib import player
 from dml_lib.nearest import others_of
+from dml_lib.style import looks_of
 
 SR = 44_100
 INSTRUMENTS = ("trumpet", "trombone", "flute")
@@ -104,7 +105,9 @@ def test_press_plays_that_sound_at_once_and_shows_it(page, any_map):
     assert page.title() and page.locator("#title").inner_text().strip()
     x, y, i = in_sight(page, len(table))
     page.mouse.click(x, y)
-    wait(page, "s.time > 0.05")
+    wait(page, "s.time > 0.05 && soundMap.scene.marker")
+    before = page.evaluate("() => soundMap.scene.marker")
+    wait(page, f"Math.hypot(soundMap.scene.marker[0] - {before[0]}, soundMap.scene.marker[1] - {before[1]}) > 1")  # it moves with the sound
     assert state(page, "[s.current, s.playing]") == [i, i]
     name = page.evaluate("i => DATA.audio[i]", i)
     src = state(page, "s.src")
@@ -113,8 +116,6 @@ def test_press_plays_that_sound_at_once_and_shows_it(page, any_map):
     assert page.evaluate("i => soundMap.nearestTo(i)", i) == others_of(z, [i], 10)[0].tolist()
     wait(page, "document.getElementById('wave').getContext('2d').getImageData(20, 20, 200, 20).data.some(v => v)")
     assert colors(page.locator("#wave")) > 3 and colors(page.locator("#picture")) > 20
-    before = page.evaluate("() => soundMap.scene.marker")
-    wait(page, f"Math.hypot(soundMap.scene.marker[0] - {before[0]}, soundMap.scene.marker[1] - {before[1]}) > 1")  # it moves with the sound
     page.locator("#nearest button").first.click()
     wait(page, f"s.playing === {others_of(z, [i], 1)[0][0]} && s.time > 0")
     assert page.evaluate("() => decks.filter(d => !d.paused).length") == 1
@@ -211,7 +212,7 @@ def test_color_menu_recolors_the_cloud(page, plain):
     assert page.locator("#color option").all_inner_texts() == ["pitch", "instrument", "family", "dynamics", "source"]
     page.select_option("#color", label="instrument")
     rgb = np.reshape(page.evaluate("() => [...soundMap.scene.rgb]"), (-1, 3))
-    looks = player.looks_of("instrument", list(INSTRUMENTS))
+    looks = looks_of("instrument", list(INSTRUMENTS))
     assert all("#%02x%02x%02x" % tuple(c) == looks[name][0] for c, name in zip(rgb, table["instrument"]))
     assert page.evaluate("() => [...soundMap.scene.look]") == [4 + looks[name][1] for name in table["instrument"]]
 

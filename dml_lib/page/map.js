@@ -65,32 +65,44 @@ function unpack(i) {
   return row.open;
 }
 
-// ---- sound: one at a time; the second element is there to fade a path from one sound into the next
-const decks = [new Audio(), new Audio()];
-let audio = decks[0];
+// ---- sound: one at a time. A sound is loaded into a player of its own as soon as it may be wanted, so that a press only starts it
+const decks = [], LOADED = 16;
+let audio = new Audio();
 const audible = i => DATA.audio[i] !== "";
 const source = i => DATA.embedded ? unpack(i).sound : `audio/${DATA.audio[i]}.mp3`;
-function start(deck, i) { deck.src = source(i); deck.volume = 1; deck.play().catch(() => {}); }   // refused before the first gesture
-function silence() {
-  if (walking) { clearInterval(walking); walking = null; }
-  decks.forEach(d => d.pause());
-  update();
+function load(i) {
+  if (i < 0 || !audible(i)) return null;
+  const known = decks.findIndex(d => d.sound === i), deck = known < 0 ? new Audio() : decks.splice(known, 1)[0];
+  decks.push(deck);
+  if (known < 0) {
+    Object.assign(deck, { sound: i, preload: "auto", src: source(i) });
+    for (const event of ["play", "pause", "ended"]) deck.addEventListener(event, () => { update(); paint(); });
+    const old = decks.length > LOADED ? decks.findIndex(d => d !== audio && d !== deck && d.paused) : -1;
+    if (old >= 0) { decks[old].removeAttribute("src"); decks[old].load(); decks.splice(old, 1); }   // a browser has only so many players
+  }
+  return deck;
 }
-function play(i, look = true) {
-  silence();
-  audio = decks[0];
+function start(i) {
+  audio = load(i);
+  audio.volume = 1;
+  if (audio.currentTime) audio.currentTime = 0;
+  audio.play().catch(() => {});   // refused before the first gesture
+}
+function hush(but = null) {
+  if (walking) { clearInterval(walking); walking = null; }
+  decks.forEach(d => { if (d !== but) d.pause(); });
+}
+function silence() { hush(); update(); }
+function play(i) {
   playing = i; heard.add(i);
-  if (audible(i)) start(audio, i);
-  if (look) show(i);
-  loop();
+  if (audible(i)) { start(i); hush(audio); } else hush();
+  setTimeout(() => { if (playing === i) { show(i); loop(); } });   // the sound first, pictures of it after
 }
 function press(i) {
-  clearTimeout(dwell);
   current = i;
+  clearTimeout(dwell);
   play(i);
-  neighborsList(); controls();
-  for (const j of nearestTo(i, 3)) if (audible(j) && !DATA.embedded) { const a = new Audio(); a.preload = "auto"; a.src = source(j); }
-  get("live").textContent = name(i);
+  setTimeout(() => { if (current === i) { neighborsList(); controls(); nearestTo(i, 3).forEach(load); get("live").textContent = name(i); } });
 }
 
 // ---- nearest sounds, among those that match
@@ -416,18 +428,20 @@ function walk() {
   silence();
   const sounds = stations().filter(audible), pace = +get("pace").value, fade = Math.min(0.3, pace / 2);
   if (!sounds.length) return;
-  let k = -1, began = -Infinity;
+  let k = -1, began = -Infinity, other = null;
   walking = setInterval(() => {
-    const now = performance.now() / 1000, other = decks[1 - decks.indexOf(audio)];
+    const now = performance.now() / 1000;
     const f = Math.min(1, (now - began) / fade);
-    audio.volume = Math.sin(f * Math.PI / 2); other.volume = Math.cos(f * Math.PI / 2);   // equal power
-    if (f === 1 && began > 0) other.pause();
+    audio.volume = Math.sin(f * Math.PI / 2);
+    if (other) other.volume = Math.cos(f * Math.PI / 2);   // equal power
+    if (other && f === 1) other.pause();
     if (now - began < pace) return;
     if (++k === sounds.length) { clearInterval(walking); walking = null; update(); return; }
-    audio = other; began = now; playing = sounds[k];
-    start(audio, playing);
+    other = audio.paused || audio.sound === sounds[k] ? null : audio; began = now; playing = sounds[k];
+    start(playing);
     audio.volume = 0;
     show(playing); loop();
+    load(sounds[k + 1] ?? -1);
   }, 20);
 }
 function via(i) { if (i >= 0 && route[route.length - 1] !== i) { route.push(i); controls(); paint(); } }
@@ -435,12 +449,14 @@ function via(i) { if (i >= 0 && route[route.length - 1] !== i) { route.push(i); 
 // ---- pointer: press plays, drag turns, selects or draws
 const stage = get("stage"), down = new Map();
 let began = null, dwell = 0;
+const under = e => scene.pick(...local(e), e.pointerType === "mouse" ? 12 : 24);
 const local = e => { const b = stage.getBoundingClientRect(); return [e.clientX - b.left, e.clientY - b.top]; };
 stage.addEventListener("contextmenu", e => e.preventDefault());
 stage.addEventListener("pointerdown", e => {
   stage.setPointerCapture(e.pointerId);
   down.set(e.pointerId, local(e));
-  began = { at: local(e), moved: down.size > 1, slide: e.button === 2 || down.size > 1 };
+  began = { at: local(e), moved: down.size > 1, slide: e.button === 2 || down.size > 1, over: under(e) };
+  load(began.over);   // before it is known whether this is a press or a drag
   stroke = [];
 });
 stage.addEventListener("pointermove", e => {
@@ -462,8 +478,8 @@ stage.addEventListener("pointermove", e => {
 function lift(e) {
   if (!down.delete(e.pointerId) || down.size) return;
   if (e.type === "pointerup" && !began.moved) {
-    const i = scene.pick(...local(e), e.pointerType === "mouse" ? 12 : 24);
-    if (i >= 0) { if (tool === "path") via(i); if (tool === "select") { selected[i] ^= 1; restate(); } press(i); }
+    const i = began.over;
+    if (i >= 0) { press(i); if (tool === "path") via(i); if (tool === "select") { selected[i] ^= 1; restate(); } }
   } else if (stroke.length > 1 && tool === "select") lasso(stroke);
   else if (stroke.length > 1 && tool === "path") {
     const every = Math.max(1, Math.floor(stroke.length / 16));
@@ -501,7 +517,7 @@ function hover(e, p) {
   if (e.pointerType === "touch") return;
   const i = scene.pick(...p), fresh = i !== over;
   tip(i);
-  if (fresh && i >= 0 && pressed("hover") && !walking) dwell = setTimeout(() => play(i), 60);   // not each point passed on the way
+  if (fresh && i >= 0) dwell = setTimeout(() => pressed("hover") && !walking ? play(i) : load(i), 60);   // not each point passed on the way
 }
 
 // ---- keys
@@ -571,7 +587,6 @@ on("via", () => via(current));
 on("walk", walk);
 on("keep", () => { stations().forEach(i => { selected[i] = 1; }); restate(); });
 on("forget", () => { route = []; controls(); paint(); });
-decks.forEach(d => ["play", "pause", "ended"].forEach(event => d.addEventListener(event, () => { update(); paint(); })));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", e => theme(e.matches));
 addEventListener("message", e => { if (e.data === "dark" || e.data === "light") theme(e.data === "dark"); });   // the book around it has a theme
 new ResizeObserver(() => { scene.resize(); paint(); }).observe(stage);
