@@ -229,7 +229,7 @@ def by_name(names, texts):
 
 
 def trial(corpus, points, asked, targets):
-    """Ask a corpus by every method.
+    """Ask a corpus by every method; a sharp is typed in both of its common spellings, "A#4 As4".
 
     Parameters
     ----------
@@ -251,8 +251,8 @@ def trial(corpus, points, asked, targets):
     said = pd.DataFrame([vars(labels.parse_name(name)) for name in corpus["messy"]])
     for what, columns in RIGHT.items():
         agree = sum((asked[c].to_numpy()[:, None] == corpus[c].to_numpy()[None]).astype(int) for c in columns)
-        notes = asked["note_number"].map(lambda n: labels.note_name(int(n))) if "note_number" in columns else ""
-        texts = (asked["instrument"].str.replace("-", " ") + " " + notes).tolist()
+        notes = [labels.note_name(int(n)) if "note_number" in columns else "" for n in asked["note_number"]]
+        texts = [" ".join([slug.replace("-", " "), *{note: 0, note.replace("#", "s"): 0}]) for slug, note in zip(asked["instrument"], notes)]
         scores = {
             "names_clean": by_name(corpus["clean"], texts), "names_messy": by_name(corpus["messy"], texts),
             "names_read": sum((asked[c].to_numpy()[:, None] == said[c].to_numpy()[None]).astype(int) for c in columns),

@@ -137,3 +137,10 @@ def test_answers_are_heard_from_the_moment_that_is_meant(tmp_path):
     (whole, sr), (later, _), (last, _) = found.values()
     assert len(whole) == sr and len(later) == round(0.8 * sr) and np.array_equal(whole[-len(later):], later)
     assert len(last) == sr // 2  # the end of a sound alone could not be heard
+
+
+def test_a_sharp_is_found_in_both_spellings():
+    table = pd.DataFrame({"instrument": "cello", "note_number": [70, 69, 70], "clean": ["cello_A4.wav", "cello_A4_x.wav", "cello_As4_1_forte.mp3"]})
+    corpus = table.assign(note_number=[69, 69, 70], messy=table["clean"])
+    found = finding.trial(corpus, np.zeros((3, 3)), table.iloc[[0]], np.zeros((1, 3)))
+    assert found.set_index(["method", "right"]).loc[("names_clean", "sound"), "rank"] == 1
