@@ -18,6 +18,7 @@ test: $(INSTALLED)
 install: $(INSTALLED)
 
 $(INSTALLED): pyproject.toml constraints.txt
+	@echo "installing into .venv: about 3 GB, some minutes"
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[all]"
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps tinysoundfont

@@ -109,7 +109,7 @@ def page(table, skipped, correlations, found, made):
     counts = table.groupby("library").agg(
         sounds=("path", "size"), minutes=("seconds", lambda s: s.sum() / 60), labeled=("instrument", "count"), pitched=("note_number", "count"),
     )
-    lines = [f"{len(table):,} sounds, {table['seconds'].sum() / 60:,.1f} minutes, {made['page_bytes'] / 1e6:.1f} MB before the first sound."]
+    lines = [f"{len(table):,} sounds, {table['seconds'].sum() / 60:,.1f} minutes, {made['page_bytes'] / 1e6:.1f} MB of page before a sound is pressed."]
     if n := int(table["cut"].sum()):
         lines.append(f"{n:,} files are longer than a minute: their first minute is mapped.")
     reasons = skipped.groupby("reason").size().sort_values(ascending=False).rename("files").to_frame()

@@ -217,7 +217,7 @@ def main():
     try:
         sys.exit(commands.main(standalone_mode=False) or 0)
     except click.exceptions.Abort:
-        sys.exit("interrupted")
+        sys.exit("interrupted: what is done is kept where a command keeps it; run the same command to go on")
     except click.ClickException as error:
         error.show()
         sys.exit(2)

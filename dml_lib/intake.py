@@ -10,10 +10,11 @@ Our choice. `library` calls it.
 
 import os
 import shutil
+import signal
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, ProcessPoolExecutor, wait
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 
 import numpy as np
@@ -154,7 +155,8 @@ def stores(out, digest):
 
 
 def _pool(workers):
-    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+    """Processes that leave an interrupt from the keyboard to this one."""
+    return ProcessPoolExecutor(workers, get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_IGN))
 
 
 def _alone(block, call):
@@ -177,7 +179,7 @@ def _tasks(paths, weights, digest, audio, executor, progress):
     def call(block):
         return hearing.hear_many, [paths[i] for i in block], str(weights), digest, audio
 
-    size = max(1, min(BLOCK, -(-len(paths) // 8)))
+    size = min(BLOCK, -(-len(paths) // 32))
     waiting = deque(range(i, min(i + size, len(paths))) for i in range(0, len(paths), size))
     workers = min(os.cpu_count() or 1, len(waiting))
     pool, most, jobs = executor or _pool(workers), 1_000 if executor else 2 * workers, {}
@@ -200,6 +202,10 @@ def _tasks(paths, weights, digest, audio, executor, progress):
                 for block, found in heard:
                     yield block, found
                     bar.update(len(block))
+    except BaseException:
+        for process in active_children() if executor is None else ():
+            process.terminate()  # what is under way is heard again in the next run
+        raise
     finally:
         for job in jobs:
             job.cancel()

@@ -28,7 +28,7 @@ from .store import Lazily
 FACTS = ["seconds", "loudness_db", "centroid_hz", "attack_s", "note_estimate"]
 COLUMNS = ["path", "x", "y", "z", "sound_id", "library", *LABELS, *FACTS, "cut", "checksum", "bytes", "modified_ns"]
 TITLES = {
-    "note_number": "pitch", "instrument": "instrument", "family": "family", "library": "source", "dynamics": "dynamics",
+    "note_number": "pitch, told or estimated", "instrument": "instrument", "family": "family", "library": "source", "dynamics": "dynamics",
     "articulation": "articulation", "loudness_db": "loudness, dB", "centroid_hz": "brightness, Hz", "attack_s": "attack, s", "seconds": "seconds",
 }
 
@@ -128,12 +128,12 @@ def _update(folders, out, weights, labels, audio, executor, progress, say):
         say(f"nothing changed: {len(after):,} sounds, {len(skipped):,} files skipped")
         return after
     done.unlink(missing_ok=True)
-    _write(out, table, after, facts, weights, digest, audio, skipped, say)
+    _write(out, table, before, after, facts, weights, digest, audio, skipped, say)
     done.write_text(state)
     return after
 
 
-def _write(out, table, after, facts, weights, digest, audio, skipped, say):
+def _write(out, table, before, after, facts, weights, digest, audio, skipped, say):
     """All that a map shows, from what was heard."""
     from . import census, player
 
@@ -154,8 +154,9 @@ def _write(out, table, after, facts, weights, digest, audio, skipped, say):
     for file in (out / "audio").glob("*.mp3"):
         if file.stem not in kept or not audio:
             file.unlink()
+    estimate = after["note_estimate"].round().where(after["kind"] != "percussion")
     shown = after.assign(
-        name=census.names(after), note_number=after["note_number"].astype("Float64").fillna(after["note_estimate"].round()),
+        name=census.names(after), note_number=after["note_number"].astype("Float64").fillna(estimate),
         preview=after["checksum"].str[:16] if audio else "", wave=facts["wave"].to_numpy(),
     )
     made = player.write_map(
@@ -164,7 +165,8 @@ def _write(out, table, after, facts, weights, digest, audio, skipped, say):
     )
     replace_file(out / "report.html", lambda path: path.write_text(census.page(after, skipped, axes, copies, made), "utf-8"))
     cut = int(after["cut"].sum())
-    say(f"{len(after):,} sounds, {len(skipped):,} files skipped" + (f", {cut:,} cut after their first minute" if cut else ""))
+    gone = "" if before is None else f", {(~before['path'].isin(after['path'])).sum():,} gone since the last run"
+    say(f"{len(after):,} sounds, {len(skipped):,} files skipped{gone}" + (f", {cut:,} cut after their first minute" if cut else ""))
 
 
 def _index(kept, table):

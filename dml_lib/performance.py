@@ -87,7 +87,7 @@ def locate(name, instrument, cfg):
         return units.z[units.sound == found[0]], int(found[0])
     if not Path(name).is_file():
         raise ValueError(
-            f"expected a sound id such as {table['sound_id'].iloc[0]!r}, an instrument or an audio file, found nothing by the name {name!r}"
+            f"expected a sound id such as {table['sound_id'].iloc[0]!r}, an instrument or an audio file, found nothing by the name {name!r}: check it"
         )
     try:
         y = decode.decode(name, sr=soundfont.SR)[0]

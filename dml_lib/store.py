@@ -41,7 +41,6 @@ class FeatureStore:
 
     def __init__(self, folder, front_end, dtype=np.float16):
         self.dtype, self.folder = dtype, Path(folder) / digest(front_end)
-        self.folder = Path(folder) / digest(front_end)
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def index(self):

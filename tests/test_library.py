@@ -200,6 +200,22 @@ def command(folder, out, weights):
     return [sys.executable, "-m", "dml_lib", "map", str(folder), "-o", str(out), "--weights", str(weights)]
 
 
+def test_an_interrupt_ends_it_soon_and_without_a_traceback(folder, small_weights, tmp_path):
+    for i in range(200):
+        soundfile.write(folder / f"more {i}.wav", 0.2 * np.sin(np.arange(8_000 + i)), 16_000)
+    call = command(folder, tmp_path / "out", small_weights)
+    pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    listens = lambda: signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background does not
+    run = subprocess.Popen(call, cwd=paths.ROOT, start_new_session=True, preexec_fn=listens, **pipes)
+    while not list((tmp_path / "out").glob("frames/*/*/index.parquet")):
+        assert run.poll() is None
+        time.sleep(0.02)
+    os.killpg(run.pid, signal.SIGINT)
+    said = run.communicate()[1]
+    assert run.returncode == 1 and "run the same command to go on" in said and "Traceback" not in said
+    assert not (tmp_path / "out" / "map.parquet").exists()
+
+
 def test_a_killed_run_ends_as_an_undisturbed_one_and_a_second_process_is_told(mapped, folder, small_weights, tmp_path, monkeypatch):
     whole, _ = mapped(out="whole")
     out = tmp_path / "killed"

@@ -98,6 +98,7 @@ def test_a_folder_of_sounds_is_played(folder, run, tmp_path, monkeypatch):
 
 def test_bad_places_are_told(folder, run, tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "ROOT", tmp_path)
+    monkeypatch.setattr(paths, "WEIGHTS", tmp_path / "weights")
     with pytest.raises(ValueError, match="expected a run of the book or a folder of sounds"):
         P.open_corpus(tmp_path / "none", "pitch")
     with pytest.raises(ValueError, match="found none.* run `make book` first"):
