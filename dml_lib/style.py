@@ -23,6 +23,8 @@ HUES = ("#d55e00", "#0072b2", "#e69f00", "#56b4e9", "#009e73", "#cc79a7", "#9999
 SYMBOLS = ("circle", "diamond", "square", "cross")
 TEXT, GRID, SCENE = "#808080", "rgba(128,128,128,0.3)", "#a9b8c6"  # on the scene's blue-gray both black and white points show
 
+SPARE = ["zoom3d", "orbitRotation", "tableRotation", "resetCameraLastSave3d"]  # buttons that would cover a menu on a phone
+
 
 def _lighter(color, amount):
     """Mix a hex color with white (amount > 0) or black (amount < 0)."""
@@ -128,7 +130,8 @@ class BookRenderer(MimetypeRenderer):
     def to_mimebundle(self, fig_dict):
         figure = go.Figure(fig_dict)
         about = figure.layout.meta or {}
-        whole = {key: fig_dict.get(key, []) for key in ("data", "layout", "frames")} | {"config": {"displaylogo": False, "responsive": True}}
+        config = {"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": SPARE}
+        whole = {key: fig_dict.get(key, []) for key in ("data", "layout", "frames")} | {"config": config}
         number = next(self.numbers)
         script = "" if number else '<script id="plotly" src="../plotly.min.js" async></script>'
         body = Template(DRAW).substitute(

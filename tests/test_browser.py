@@ -98,6 +98,11 @@ def test_phone_width_scrolls_in_one_direction(browser, built_book, name):
     page = context.new_page()
     open_page(page, built_book[0], name)
     assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
+    cloud = page.locator(".plotly-graph-div").nth(2)
+    cloud.scroll_into_view_if_needed()
+    cloud.locator(".modebar-btn").first.wait_for(state="attached")
+    menu, bar = (cloud.locator(part).bounding_box() for part in (".updatemenu-header", ".modebar"))
+    assert menu["x"] + menu["width"] <= bar["x"]  # nothing lies on the menu
     context.close()
 
 

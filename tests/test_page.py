@@ -122,6 +122,25 @@ def test_press_plays_that_sound_at_once_and_shows_it(page, any_map):
     inside(page, out)
 
 
+def test_a_press_starts_a_sound_within_150_ms_as_it_was_loaded_under_the_pointer(page, plain):
+    """Measured from the release to the first moment that is heard; the median, since others may use this machine."""
+    out, table, _ = plain
+    open_map(page, out)
+    page.click("#hover")
+    took = []
+    for i in [i for i in range(len(table)) if spot(page, i)[2] == i][:9]:
+        page.mouse.move(*spot(page, i)[:2])
+        wait(page, f"decks.some(d => d.sound === {i} && d.readyState === 4)")
+        assert state(page, "s.playing") != i
+        page.evaluate("() => addEventListener('pointerup', () => { window.released = performance.now(); }, { capture: true, once: true })")
+        page.mouse.down()
+        page.mouse.up()
+        wait(page, f"s.playing === {i} && s.time > 0 && (window.took = performance.now() - window.released)")
+        took.append(page.evaluate("() => window.took"))
+    print(f"press to sound: median {np.median(took):.0f} ms, longest {max(took):.0f} ms")
+    assert len(took) == 9 and np.median(took) < 150 and page.evaluate("() => decks.length") <= 17
+
+
 def test_hostile_names_are_shown_as_text_and_nothing_of_them_runs(page, hostile):
     out, table, _ = hostile
     open_map(page, out)
