@@ -6,6 +6,7 @@ Our choice: what sound archives and users of such maps ask for first. `OUT/repor
 """
 
 import html
+import tempfile
 from pathlib import Path
 from string import Template
 
@@ -20,6 +21,7 @@ from .store import Lazily
 AXES = ["x", "y", "z"]
 MEANINGS = {"pitch": "note", "brightness": "centroid_hz", "loudness": "loudness_db", "attack": "attack_s", "length": "seconds"}
 TELLING = 0.3  # correlation from which an axis is called by what it goes with
+BLOCK = 2_048  # sounds or pairs at a time
 LISTED = 200  # rows of a table in the page; all are in the CSV files
 COPIES = ["sound_a", "sound_b", "correlation", "path_a", "path_b"]
 
@@ -71,18 +73,22 @@ def copies(table, facts, magnitudes, threshold=0.97, k=5):
     """
     sketches = np.frombuffer(b"".join(facts["sketch"]), np.float32).reshape(len(facts), -1)
     a, b = duplicates.candidates(sketches, threshold, k)
-    index = magnitudes.index().set_index("key").loc[table["checksum"]]
-    sounds, marks = Lazily(magnitudes, index), {}
-
-    def mark(i):
-        if i not in marks:
-            if len(marks) > 10_000:
-                marks.clear()  # they come in order of the first of a pair
-            x = sounds[i]
-            marks[i] = duplicates.fingerprint(Dataset(table.iloc[[i]], x, np.array([0]), np.array([len(x)])))[0]
-        return marks[i]
-
-    near = pd.DataFrame({"row_a": a, "row_b": b, "correlation": [float(mark(i) @ mark(j)) for i, j in zip(a, b)]})
+    rows, place = np.unique(np.concatenate([a, b]), return_inverse=True)
+    a_, b_ = place[:len(a)], place[len(a):]
+    sounds = Lazily(magnitudes, magnitudes.index().set_index("key").loc[table["checksum"].iloc[rows]])
+    with tempfile.TemporaryFile() as file:  # the marks of many sounds do not fit into memory
+        marks, likeness = None, np.zeros(len(a), np.float32)
+        for first in range(0, len(rows), BLOCK):
+            parts = [sounds[i] for i in range(first, min(first + BLOCK, len(rows)))]
+            n = np.array([len(part) for part in parts])
+            found = duplicates.fingerprint(Dataset(table.iloc[rows[first:first + BLOCK]], np.concatenate(parts), np.cumsum(n) - n, n))
+            if marks is None:
+                marks = np.memmap(file, np.float32, "w+", shape=(len(rows), found.shape[1]))
+            marks[first:first + len(found)] = found
+        for first in range(0, len(a), BLOCK):
+            pair = slice(first, first + BLOCK)
+            likeness[pair] = np.einsum("ij,ij->i", marks[a_[pair]], marks[b_[pair]])
+    near = pd.DataFrame({"row_a": a, "row_b": b, "correlation": likeness})
     found = duplicates.listed(near, table["sound_id"], threshold, k).sort_values("correlation", ascending=False, kind="stable")
     paths = table["path"].to_numpy()
     return found.assign(path_a=paths[found["row_a"]], path_b=paths[found["row_b"]])[COPIES]

@@ -156,7 +156,7 @@ def candidates(sketches, threshold=0.97, k=5, library=None):
     Sounds with no sound in them have a sketch of zeros, and no copies. `library` (n_sounds,) asks for pairs of two libraries.
     """
     rows = np.flatnonzero(sketches.any(axis=1))
-    radius, n = np.sqrt(2 * (1 - threshold) * SKETCH_ROOM) + 1e-3, min(len(rows), 4 * k + 1)
+    radius, n = np.sqrt(2 * (1 - threshold) * SKETCH_ROOM) + 1e-3, min(len(rows), 2 * k + 1)
     if n < 2:
         return np.zeros(0, int), np.zeros(0, int)
     far, near = cKDTree(sketches[rows]).query(sketches[rows], k=n, distance_upper_bound=radius, workers=-1)
