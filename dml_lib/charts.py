@@ -192,4 +192,4 @@ def found_within(curves):
     alt = "Share of questions answered against how many answers are listened to: " + "; ".join(
         f"{name} {shares[0]:.2f} after one, {shares[-1]:.2f} after {depths[-1]}" for name, (depths, shares) in curves.items()
     )
-    return finish(fig, alt, 420, legend={"orientation": "h", "y": 1.15})
+    return finish(fig, alt, 480, legend={"orientation": "h", "y": -0.2})
