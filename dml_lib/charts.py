@@ -8,7 +8,8 @@ from plotly.subplots import make_subplots
 from . import loss as losses
 from .retrieval import LEVELS
 from .sounds.instruments import INSTRUMENTS
-from .style import HUES, TEXT, finish
+from .palette import HUES
+from .style import TEXT, finish
 
 LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")  # Okabe and Ito's, told apart by the color-blind
 DASHES, SHAPES = ("solid", "dash", "dot", "dashdot"), ("circle", "diamond", "square", "cross")

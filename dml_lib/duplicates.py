@@ -7,6 +7,7 @@ Source
 Our choice. Free soundfonts borrow from one another; chapter 01 shows which, and `held_out` splits follow from it.
 """
 
+from functools import lru_cache
 from itertools import combinations
 
 import numpy as np
@@ -146,8 +147,12 @@ def sketch(marks):
     ------
     Johnson and Lindenstrauss 1984.
     """
-    directions = np.random.default_rng(0).standard_normal((marks.shape[1], SKETCH_DIMS), np.float32) / np.float32(np.sqrt(SKETCH_DIMS))
-    return marks @ directions
+    return marks @ _directions(marks.shape[1])
+
+
+@lru_cache(maxsize=2)
+def _directions(n):
+    return np.random.default_rng(0).standard_normal((n, SKETCH_DIMS), np.float32) / np.float32(np.sqrt(SKETCH_DIMS))
 
 
 def candidates(sketches, threshold=0.97, k=5, library=None):

@@ -10,7 +10,8 @@ from plotly.subplots import make_subplots
 from .config import check_name
 from .features import log_compress
 from .sounds import catalog
-from .style import COLORS, HUES, MARKERS, SYMBOLS, coded, finish, scene, stops_of
+from .palette import COLORS, HUES, MARKERS, SYMBOLS, coded, stops_of
+from .style import finish, scene
 
 FIGURE_1 = {"trumpet": "#1f4fff", "trombone": "#0a8f2a", "tenor-sax": "#e01010", "clarinet": "#e000e0"}  # the paper's colors
 PITCH_SCALE = "Viridis"

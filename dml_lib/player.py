@@ -20,7 +20,7 @@ from IPython.display import HTML
 from . import previews
 from .previews import MAX_PREVIEW_S, mp3
 from .sounds import catalog
-from .style import coded, stops_of
+from .palette import coded, stops_of
 
 MAX_EMBEDDED = 30_000_000  # bytes; a larger page is slow to open and to send
 PAGE = Path(__file__).with_name("page")

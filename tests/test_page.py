@@ -14,7 +14,7 @@ from test_player import HOSTILE
 
 from dml_lib import player
 from dml_lib.nearest import others_of
-from dml_lib.style import looks_of
+from dml_lib.palette import looks_of
 
 SR = 44_100
 INSTRUMENTS = ("trumpet", "trombone", "flute")

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import soundfile
 
-from dml_lib import player, style
+from dml_lib import palette, player
 
 SR = 44_100
 TONE = (0.5 * np.sin(2 * np.pi * 440 * np.arange(SR) / SR)).astype(np.float32)
@@ -66,7 +66,7 @@ def test_map_folder_holds_the_table_and_nothing_named_by_strangers(tmp_path, sou
     assert list(by_title) == ["pitch", "instrument", "family", "dynamics", "articulation"]
     codes = np.frombuffer(base64.b64decode(by_title["instrument"]["data"]), "<u2")
     assert [by_title["instrument"]["values"][c] for c in codes] == table["instrument"].fillna("unlabeled").tolist()
-    assert by_title["instrument"]["colors"][0] == style.COLORS["trumpet"] and not by_title["dynamics"]["varied"]
+    assert by_title["instrument"]["colors"][0] == palette.COLORS["trumpet"] and not by_title["dynamics"]["varied"]
     pitch = np.frombuffer(base64.b64decode(by_title["pitch"]["data"]), "<f4")
     assert np.isnan(pitch[0]) and (pitch[1:] == table["note_number"][1:].astype(float)).all()
     names = sorted(str(f.relative_to(tmp_path)) for f in tmp_path.rglob("*") if f.is_file())

@@ -4,13 +4,13 @@ from copy import copy
 
 import plotly.graph_objects as go
 
-from dml_lib import style
+from dml_lib import palette, style
 from dml_lib.sounds.instruments import INSTRUMENTS
 
 
 def test_palette_gives_each_instrument_its_own_look():
-    looks = {(style.COLORS[s], style.MARKERS[s]) for s in INSTRUMENTS}
-    assert len(looks) == len(INSTRUMENTS) == len(set(style.COLORS.values()))
+    looks = {(palette.COLORS[s], palette.MARKERS[s]) for s in INSTRUMENTS}
+    assert len(looks) == len(INSTRUMENTS) == len(set(palette.COLORS.values()))
 
 
 def test_book_renderer_loads_plotly_once_and_escapes_the_alt_text():
@@ -24,13 +24,13 @@ def test_book_renderer_loads_plotly_once_and_escapes_the_alt_text():
 
 
 def test_looks_follow_the_palette_and_tell_all_others_apart():
-    looks = style.looks_of("instrument", ["tuba", "trumpet", "unlabeled", "theremin"])
-    assert list(looks) == ["trumpet", "tuba", "theremin", "unlabeled"] and looks["tuba"][0] == style.COLORS["tuba"]
-    sources = style.looks_of("library", [f"source {i}" for i in range(18)])
+    looks = palette.looks_of("instrument", ["tuba", "trumpet", "unlabeled", "theremin"])
+    assert list(looks) == ["trumpet", "tuba", "theremin", "unlabeled"] and looks["tuba"][0] == palette.COLORS["tuba"]
+    sources = palette.looks_of("library", [f"source {i}" for i in range(18)])
     assert len(set(sources.values())) == 18
-    assert list(style.looks_of("dynamics", ["ff", "pp", "mf"])) == ["pp", "mf", "ff"]
-    assert style.looks_of("library", []) == {}
+    assert list(palette.looks_of("dynamics", ["ff", "pp", "mf"])) == ["pp", "mf", "ff"]
+    assert palette.looks_of("library", []) == {}
 
 
 def test_stops_are_hex_colors_of_the_scale():
-    assert style.stops_of("Viridis", 3)[::2] == ["#440154", "#fde725"] and len(style.stops_of("Magma")) == 9
+    assert palette.stops_of("Viridis", 3)[::2] == ["#440154", "#fde725"] and len(palette.stops_of("Magma")) == 9
