@@ -102,9 +102,9 @@ def map_(folders, out, weights, labels, audio, scheduler):
     """Map folders of sounds: OUT/index.html opens in any browser and plays."""
     from pathlib import Path
 
-    from . import intake, library, weights as networks
+    from . import intake, library, paths
 
-    file = networks.find(weights)
+    file = paths.find_weights(weights)
     executor = intake.cluster(scheduler) if scheduler else None
     library.update(folders, out, file, labels, audio, executor, say=click.echo)
     click.echo(f"{Path(out, 'index.html')}: open it in a browser; {Path(out, 'report.html')} says what is in it")

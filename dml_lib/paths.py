@@ -4,6 +4,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from .config import SCHEMES, check_name
+
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTERS = ROOT / "chapters"
 RECORDED = ROOT / "results"  # results of long runs, each written by a command
@@ -73,3 +75,29 @@ class Run:
 
     def checkpoint(self, scheme, recipe):
         return self.root / "checkpoints" / f"{scheme}.{recipe}.safetensors"
+
+
+def find_weights(scheme, run=None):
+    """The file of a scheme's network: that of a run, else the one that ships, else that of the last run of the book.
+
+    Parameters
+    ----------
+    scheme : str
+        Of `SCHEMES`, or a file of weights.
+    run : Run, optional
+        Only its own will do.
+
+    Raises
+    ------
+    ValueError
+        Neither a scheme nor a file, or no network of that scheme is here.
+    """
+    if scheme not in SCHEMES and Path(scheme).is_file():
+        return Path(scheme)
+    check_name("scheme or file of weights", scheme, SCHEMES)
+    runs = [run] if run else [Run("standard"), Run("fast")]
+    places = ([] if run else [WEIGHTS / f"{scheme}.safetensors"]) + [each.weights(scheme, "ours") for each in runs]
+    found = next((file for file in places if file.is_file()), None)
+    if found is None:
+        raise ValueError(f"expected a trained network, found none at {places[0]}: run `make book` first, or name a file of weights")
+    return found

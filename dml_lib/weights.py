@@ -1,11 +1,9 @@
 """Trained networks in files, each with a card that says what it is, and refused where it does not fit."""
 
-from pathlib import Path
-
-from . import paths, tensors
-from .config import SCHEMES, Config, check_name
+from . import tensors
+from .config import SCHEMES, Config
 from .model import Embedder
-from .paths import Damaged
+from .paths import Damaged, find_weights as find  # from there, since it needs no torch
 
 ADVICE = "run chapter 03_train for this scheme"
 
@@ -59,32 +57,6 @@ def load_weights(path, cfg, recipe):
     except RuntimeError as error:
         raise Damaged(f"{path} does not hold the layers of the network ({error}): {ADVICE}") from None
     return model.eval(), card
-
-
-def find(scheme, run=None):
-    """The file of a scheme's network: that of a run, else the one that ships, else that of the last run of the book.
-
-    Parameters
-    ----------
-    scheme : str
-        Of `SCHEMES`, or a file of weights.
-    run : paths.Run, optional
-        Only its own will do.
-
-    Raises
-    ------
-    ValueError
-        Neither a scheme nor a file, or no network of that scheme is here.
-    """
-    if scheme not in SCHEMES and Path(scheme).is_file():
-        return Path(scheme)
-    check_name("scheme or file of weights", scheme, SCHEMES)
-    runs = [run] if run else [paths.Run("standard"), paths.Run("fast")]
-    places = ([] if run else [paths.WEIGHTS / f"{scheme}.safetensors"]) + [each.weights(scheme, "ours") for each in runs]
-    found = next((file for file in places if file.is_file()), None)
-    if found is None:
-        raise ValueError(f"expected a trained network, found none at {places[0]}: run `make book` first, or name a file of weights")
-    return found
 
 
 def open_weights(file, scheme=None):
