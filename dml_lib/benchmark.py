@@ -9,8 +9,6 @@ Source
 Our choice of figures. The slower sides are what they replace: `librosa.cqt`, and the paper's network layer by layer.
 """
 
-import contextlib
-import itertools
 import subprocess
 import sys
 import tempfile
@@ -21,16 +19,14 @@ from pathlib import Path
 import librosa
 import numpy as np
 import pandas as pd
-import soundfile
 import torch
 from torch import nn
 
-from . import embed as embedding, features, loss, nearest, paths, retrieval, train as training
+from . import embed as embedding, features, loss, nearest, paths, retrieval, specimens, train as training
 from .config import Config, check_name
 from .dataset import Dataset
 from .features import log_compress
-from .sounds import catalog, soundfont
-from .sounds.decode import decode_many, resample
+from .sounds.decode import decode_many
 from .weights import save_weights
 
 CFG = Config()
@@ -49,36 +45,6 @@ def _seconds(*calls, repeats):
     return np.median(times[:, 1:], axis=1).tolist()
 
 
-def _files(*patterns):
-    """Files below `DML_DATA`, if there is such a folder."""
-    folder = paths.user_data()
-    return sorted(file for pattern in patterns for file in folder.glob(pattern)) if folder else []
-
-
-def _spread(items, n):
-    """At most `n` of the items, from all parts of the list."""
-    return [items[i] for i in np.unique(np.linspace(0, len(items) - 1, min(n, len(items))).round().astype(int))]
-
-
-def _rendered(n):
-    """At most `n` notes of all instruments, samples at `soundfont.SR`; a few recipes are silent."""
-    sounds = []
-    for row in _spread(soundfont.recipes("timgm6mb", -(-n // 24)).to_dict("records"), n):
-        with contextlib.suppress(soundfont.RenderError):
-            sounds.append(catalog.audio(row)[0])
-    return sounds
-
-
-def _sounds(n):
-    """`n` sounds of `SECONDS` at the rate of the front end, cut or filled with zeros, and where they came from."""
-    files = _spread(_files("philharmonia/**/*.mp3", "generaluser_gs/**/*.flac"), n)
-    sounds = [samples for _, samples, _ in decode_many(files, CFG.sr) if samples is not None]
-    origin = "recorded (philharmonia, generaluser_gs)"
-    if not sounds:
-        sounds, origin = [resample(y, soundfont.SR, CFG.sr) for y in _rendered(n)], "rendered (timgm6mb)"
-    return np.stack([librosa.util.fix_length(y, size=SECONDS * CFG.sr) for y in sounds]), origin
-
-
 def cqt(n_sounds=64, repeats=5):
     """Speed and exactness of the constant-Q against librosa's, on one batch of two-second sounds.
 
@@ -93,7 +59,7 @@ def cqt(n_sounds=64, repeats=5):
         `cqt_log_correlation_worst`, of the worst sound; `cqt_max_rel_error`, max|a - b| / max|b| of the worst sound;
         `cqt_sounds`, which sounds these were.
     """
-    sounds, origin = _sounds(n_sounds)
+    sounds, origin = specimens.sounds(n_sounds, SECONDS, CFG.sr)
     cq, batch = features.ConstantQ(**CFG.front_end()), torch.from_numpy(sounds)
     settings = CFG.front_end() | {"norm": 1}
     with warnings.catch_warnings():
@@ -116,18 +82,13 @@ def cqt(n_sounds=64, repeats=5):
 def decode(n_files=1000):
     """Files a second through `decode_many`, resampling included: `decode_files_per_s`, `decode_files`."""
     with tempfile.TemporaryDirectory() as folder:
-        files, origin = _spread(_files("philharmonia/**/*.mp3"), n_files), "recorded (philharmonia)"
-        if not files:
-            sounds, origin = _rendered(min(n_files, 240)), "rendered (timgm6mb)"
-            files = [Path(folder) / f"{i}.mp3" for i in range(len(sounds))]
-            for file, samples in zip(files, sounds):
-                soundfile.write(file, samples, soundfont.SR)
+        files, which = specimens.recordings(n_files, folder, ".mp3")
         list(decode_many(files[:8]))
         began = time.perf_counter()
         for _ in decode_many(files, CFG.sr, torch.get_num_threads()):
             pass
         seconds = time.perf_counter() - began
-    return {"decode_files_per_s": len(files) / seconds, "decode_files": f"{len(files)} {origin}"}
+    return {"decode_files_per_s": len(files) / seconds, "decode_files": which}
 
 
 def _plain(model):
@@ -214,6 +175,14 @@ def embed(n_sounds=64, repeats=5):
     return values
 
 
+def _peak_gb(whose):
+    """Largest memory so far of this process, or of its largest child."""
+    import resource  # only Unix has it, and only two groups need it
+
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, kibibytes elsewhere
+    return resource.getrusage(getattr(resource, whose)).ru_maxrss * unit / 1e9
+
+
 def knn(n_points=1_000_000, n_queries=20_000, repeats=3):
     """Exact neighbors among a million points in three dimensions, and retrieval inside a sample.
 
@@ -224,15 +193,12 @@ def knn(n_points=1_000_000, n_queries=20_000, repeats=3):
         retrieval of all queries among themselves, in 24 classes. `knn_peak_gb`: largest memory of this process so far, so
         of this group only where it runs by itself (`--only knn`).
     """
-    import resource  # only Unix has it, and only this group needs it
-
     rng = np.random.default_rng(0)
     points, queries = rng.standard_normal((n_points, 3)), rng.standard_normal((n_queries, 3))
     y = rng.integers(0, 24, n_queries)
     seconds, = _seconds(lambda: nearest.neighbors(points, queries, 75), repeats=repeats)
     ranked, = _seconds(lambda: retrieval.retrieval(queries, y), repeats=1)
-    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, kibibytes elsewhere
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
+    peak = _peak_gb("RUSAGE_SELF")
     return {"knn_queries_per_s_1m": n_queries / seconds, "map_at_r_s_20k": ranked, "knn_peak_gb": peak}
 
 
@@ -245,19 +211,10 @@ def map_(n_files=1_000):
         `map_files_per_s`: files a second of the first run, start and page included, with all cores. `map_again_speedup`: how
         many times faster the second run is. `map_peak_gb`: largest memory of one process of either. `map_files`: which.
     """
-    import resource  # only Unix has it, and only this group and `knn` need it
-
     with tempfile.TemporaryDirectory() as folder:
-        files, which = _files("philharmonia/**/*.mp3"), f"{n_files} of the Philharmonia recordings"
-        if len(files) < n_files:
-            which = f"{n_files} rendered sounds of 2 s as wav"
-            files = [Path(folder, "sounds", f"{i}.wav") for i in range(n_files)]
-            files[0].parent.mkdir()
-            levels = np.linspace(0.5, 1, n_files)  # each content is heard once
-            for file, y, level in zip(files, itertools.cycle(_rendered(min(n_files, 100))), levels):
-                soundfile.write(file, level * y, soundfont.SR)
+        files, which = specimens.recordings(n_files, folder, ".wav")
         listed, weights, out = Path(folder, "sounds.csv"), Path(folder, "weights.safetensors"), Path(folder, "map")
-        pd.DataFrame({"path": map(str, _spread(files, n_files))}).to_csv(listed, index=False)
+        pd.DataFrame({"path": map(str, files)}).to_csv(listed, index=False)
         save_weights(weights, training.untrained(CFG, "ours"), CFG, "ours")
         command = [sys.executable, "-m", "dml_lib", "map", str(listed), "-o", str(out), "--weights", str(weights)]
         seconds = []
@@ -265,9 +222,8 @@ def map_(n_files=1_000):
             began = time.perf_counter()
             subprocess.run(command, cwd=paths.ROOT, check=True, capture_output=True)
             seconds.append(time.perf_counter() - began)
-    unit = 1 if sys.platform == "darwin" else 1024
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit / 1e9
-    return {"map_files_per_s": n_files / seconds[0], "map_again_speedup": seconds[0] / seconds[1], "map_peak_gb": peak, "map_files": which}
+    peak = _peak_gb("RUSAGE_CHILDREN")
+    return {"map_files_per_s": len(files) / seconds[0], "map_again_speedup": seconds[0] / seconds[1], "map_peak_gb": peak, "map_files": which}
 
 
 GROUPS = {group.__name__.rstrip("_"): group for group in (cqt, decode, train, embed, knn, map_)}

@@ -6,7 +6,6 @@ from functools import partial
 
 import numpy as np
 import pytest
-import soundfile
 import torch
 from click.testing import CliRunner
 from test_cli import run as run_cli
@@ -54,26 +53,6 @@ def test_all_groups_give_their_names_finite_and_positive(tiny):
 @pytest.mark.parametrize("name", NAMES)
 def test_one_group(tiny, name):
     assert set(benchmark.run(name, say=lambda text: None)) == {"threads"} | NAMES[name]
-
-
-def test_recorded_files_are_used_and_bad_ones_are_not(tmp_path, monkeypatch):
-    time_s = np.arange(44100) / 44100
-    for folder, name in (("philharmonia/flute", "a.mp3"), ("generaluser_gs", "b.flac")):
-        (tmp_path / folder).mkdir(parents=True)
-        soundfile.write(tmp_path / folder / name, 0.5 * np.sin(2 * np.pi * 440 * time_s), 44100)
-    (tmp_path / "philharmonia" / "c.mp3").write_text("not a sound")
-    monkeypatch.setenv("DML_DATA", str(tmp_path))
-    sounds, origin = benchmark._sounds(64)
-    assert sounds.shape == (2, 32000) and origin.startswith("recorded")
-    assert np.abs(sounds[:, :15000]).max() > 0.4 and not sounds[:, 17000:].any()
-    assert benchmark.decode()["decode_files"] == "2 recorded (philharmonia)"
-
-
-def test_a_folder_without_usable_sounds_falls_back(tmp_path, monkeypatch):
-    (tmp_path / "philharmonia").mkdir()
-    (tmp_path / "philharmonia" / "c.mp3").write_text("not a sound")
-    monkeypatch.setenv("DML_DATA", str(tmp_path))
-    assert benchmark._sounds(2)[1] == "rendered (timgm6mb)"
 
 
 def test_a_wrong_constant_q_shows(tiny, monkeypatch):

@@ -1,12 +1,11 @@
-"""Finding by name and by example: ranks against a slow shuffle, and a folder whose names say as much as they should."""
+"""Finding by name and by example: ranks against a slow shuffle."""
 
 import numpy as np
 import pandas as pd
 import pytest
 import soundfile
 
-from dml_lib import finding, paths
-from dml_lib.sounds import labels
+from dml_lib import finding, samples
 
 NOTES = pd.DataFrame({
     "sound_id": [f"made/{i}" for i in range(24)], "instrument": ["trumpet", "alto-sax", "recorder", "piano"] * 6,
@@ -45,52 +44,6 @@ def test_words_of_names_are_found_and_equal_names_are_equal():
     assert not scores[2].any()
 
 
-def test_names_say_as_much_as_they_are_meant_to():
-    named = finding.name_sounds(NOTES, seed=1)
-    assert set(named["naming"].value_counts()) == {4} and set(named["naming"]) == set(finding.NAMINGS)
-    assert named.equals(finding.name_sounds(NOTES, seed=1)) and not named.equals(finding.name_sounds(NOTES, seed=2))
-    assert named["messy"].is_unique and (named["messy"].str.endswith(".wav")).all()
-    for (_, sound), name in zip(NOTES.iterrows(), named.itertuples()):
-        said, tidy = labels.parse_name(name.messy), labels.parse_name(name.clean)
-        assert (tidy.instrument, tidy.note_number) == (sound["instrument"], sound["note_number"])
-        knows = (said.instrument == sound["instrument"]) + (said.note_number == sound["note_number"])
-        if name.naming == "clean":
-            assert knows == 2 and name.messy.endswith(name.clean)
-        elif name.naming == "respelled":
-            assert said.note_number == sound["note_number"]
-        elif name.naming == "octave":
-            assert said.instrument == sound["instrument"] and said.note_number == sound["note_number"] - 12
-        elif name.naming == "half":
-            assert knows == 1 or (sound["instrument"] == "recorder" and said == labels.Labels())  # a word that needs a note beside it
-        elif name.naming == "nothing":
-            assert said == labels.Labels()
-
-
-def test_a_recording_keeps_its_name_and_its_bytes(tmp_path, tone):
-    file = tone(tmp_path / "in" / "cello_A4_1_forte_arco-normal.wav")
-    table = pd.DataFrame({"instrument": ["cello"], "note_number": [69], "path": [str(file)]})
-    named = finding.name_sounds(table)
-    assert named["clean"].tolist() == [file.name]
-    written = finding.write(table, ["deep/x.wav"], tmp_path / "out")
-    assert written == [str(tmp_path / "out" / "deep" / "x.wav")] and (tmp_path / "out" / "deep" / "x.wav").read_bytes() == file.read_bytes()
-
-
-def test_a_folder_as_people_have_them(tmp_path, tone, monkeypatch):
-    monkeypatch.setattr(paths, "ROOT", tmp_path)
-    run = paths.Run("fast")
-    table = pd.DataFrame({
-        "sound_id": ["a", "b"], "instrument": "flute", "note_number": [69, 71], "path": [str(tone(tmp_path / f"{n}.wav", n)) for n in (440, 494)],
-    })
-    (run.samples / "mine").mkdir(parents=True)
-    (run.samples / "mine" / "of an earlier run.wav").touch()
-    made = finding.make_folder(table, run, "mine")
-    there = {str(p.relative_to(run.samples / "mine")) for p in (run.samples / "mine").rglob("*.wav")}
-    name = made["messy"].iloc[0].rpartition("/")[2]
-    assert there == {*made["messy"], "broken.wav", "nothing recorded.wav", "softer.wav", f"Kopie von {name}"}
-    loud, soft = (soundfile.read(file)[0] for file in (made["file"].iloc[1], run.samples / "mine" / "softer.wav"))
-    assert np.abs(loud).max() / np.abs(soft).max() == pytest.approx(10 ** (12 / 20), rel=0.02)
-
-
 def test_questions_are_other_sounds_of_what_is_there():
     corpus = NOTES.iloc[[0, 1, 8]]  # trumpet A#3, alto sax A#3, trumpet C4
     asked = finding.questions(NOTES, corpus)
@@ -101,7 +54,7 @@ def test_questions_are_other_sounds_of_what_is_there():
 def test_a_perfect_space_finds_at_once_and_a_useless_one_by_chance():
     rng = np.random.default_rng(0)
     corpus = NOTES.iloc[::2].reset_index(drop=True)  # three notes of two instruments, two of each
-    corpus = corpus.join(finding.name_sounds(corpus))
+    corpus = corpus.join(samples.name_sounds(corpus))
     asked = finding.questions(NOTES.assign(sound_id="other"), corpus)
     place = pd.Series(rng.standard_normal((6, 3)).tolist(), index=corpus.groupby(["instrument", "note_number"]).size().index)
 
@@ -122,7 +75,7 @@ def test_a_perfect_space_finds_at_once_and_a_useless_one_by_chance():
 
 
 def test_curves_rise_and_end_at_one_where_all_were_heard():
-    corpus = NOTES.join(finding.name_sounds(NOTES))
+    corpus = NOTES.join(samples.name_sounds(NOTES))
     found = finding.trial(corpus, np.eye(24), NOTES.iloc[:3], np.eye(24)[:3])
     for depths, shares in finding.curves(found).values():
         assert depths == finding.DEPTHS and np.all(np.diff(shares) >= 0) and shares[-1] == pytest.approx(1)

@@ -16,7 +16,6 @@ import pytest
 import soundfile
 
 from dml_lib import hearing, intake, library, paths
-from dml_lib.intake import walk
 from dml_lib.library import Library, read, update
 from dml_lib.paths import Damaged
 from dml_lib.weights import save_weights
@@ -172,28 +171,6 @@ def test_other_weights_make_another_map(mapped, tmp_path, small_weights):
     with ThreadPoolExecutor(1) as pool:
         other = update([tmp_path / "My Samples"], tmp_path / "map", tmp_path / "other.safetensors", executor=pool, progress=False, say=str)
     assert not np.allclose(other[["x", "y", "z"]], table[["x", "y", "z"]]) and len(list((tmp_path / "map" / "frames").iterdir())) == 2
-
-
-def test_walk_reads_only_what_changed(folder, monkeypatch):
-    first = walk([folder])
-    monkeypatch.setattr(intake.files, "checksum", lambda path: pytest.fail(f"{path} was read again"))
-    assert walk([folder], first)["checksum"].equals(first["checksum"])
-
-
-def dies(paths, *rest):
-    """Stands for a decoder that crashes on one file."""
-    if any("take 1" in path for path in paths):
-        os.kill(os.getpid(), signal.SIGKILL)
-    return hearing.hear_many(paths, *rest)
-
-
-def test_a_file_that_kills_its_worker_is_skipped_and_the_others_go_on(folder, small_weights, tmp_path):
-    paths_ = [str(path) for path in sorted(folder.rglob("*.wav"))]
-    heard = dict()
-    for block, found in intake._alone(range(len(paths_)), lambda block: (dies, [paths_[i] for i in block], str(small_weights), "", False)):
-        heard |= {os.path.basename(paths_[i]): each for i, each in zip(block, found)}
-    assert heard["take 1.wav"] == "the process that listened to it crashed"
-    assert len(heard["flute_A4.wav"]) == 4 and heard["silent.wav"] == "silent" and len(heard) == 5
 
 
 def command(folder, out, weights):
