@@ -14,14 +14,14 @@ import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
-from . import duplicates
+from . import disputes, duplicates
 from .dataset import Dataset
 from .store import Lazily
 
 AXES = ["x", "y", "z"]
 MEANINGS = {"pitch": "note", "brightness": "centroid_hz", "loudness": "loudness_db", "attack": "attack_s", "length": "seconds"}
 TELLING = 0.3  # correlation from which an axis is called by what it goes with
-BLOCK = 2_048  # sounds or pairs at a time
+BLOCK = 1_024  # sounds or pairs at a time
 LISTED = 200  # rows of a table in the page; all are in the CSV files
 COPIES = ["sound_a", "sound_b", "correlation", "path_a", "path_b"]
 
@@ -76,22 +76,35 @@ def copies(table, facts, magnitudes, threshold=0.97, k=5):
     rows, place = np.unique(np.concatenate([a, b]), return_inverse=True)
     a_, b_ = place[:len(a)], place[len(a):]
     sounds = Lazily(magnitudes, magnitudes.index().set_index("key").loc[table["checksum"].iloc[rows]])
+    likeness = np.zeros(len(a), np.float32)
     with tempfile.TemporaryFile() as file:  # the marks of many sounds do not fit into memory
-        marks, likeness = None, np.zeros(len(a), np.float32)
         for first in range(0, len(rows), BLOCK):
             parts = [sounds[i] for i in range(first, min(first + BLOCK, len(rows)))]
             n = np.array([len(part) for part in parts])
-            found = duplicates.fingerprint(Dataset(table.iloc[rows[first:first + BLOCK]], np.concatenate(parts), np.cumsum(n) - n, n))
-            if marks is None:
-                marks = np.memmap(file, np.float32, "w+", shape=(len(rows), found.shape[1]))
-            marks[first:first + len(found)] = found
+            marks = duplicates.fingerprint(Dataset(table.iloc[rows[first:first + BLOCK]], np.concatenate(parts), np.cumsum(n) - n, n))
+            file.write(marks)
         for first in range(0, len(a), BLOCK):
             pair = slice(first, first + BLOCK)
-            likeness[pair] = np.einsum("ij,ij->i", marks[a_[pair]], marks[b_[pair]])
+            likeness[pair] = np.einsum("ij,ij->i", *(_read(file, each[pair], marks.shape[1]) for each in (a_, b_)))
     near = pd.DataFrame({"row_a": a, "row_b": b, "correlation": likeness})
     found = duplicates.listed(near, table["sound_id"], threshold, k).sort_values("correlation", ascending=False, kind="stable")
     paths = table["path"].to_numpy()
     return found.assign(path_a=paths[found["row_a"]], path_b=paths[found["row_b"]])[COPIES]
+
+
+def _read(file, rows, width):
+    """Rows of a file of float32, (n, width)."""
+    found = np.empty((len(rows), width), np.float32)
+    for row, place in zip(found, rows):  # no memory map: all that was ever looked at would count as memory
+        file.seek(4 * width * int(place))
+        file.readinto(row)
+    return found
+
+
+def disputed(table):
+    """Sounds whose name gives them another note than is heard: `sound_id, named, heard`, in the order of the map."""
+    wrong = disputes.contradicted(table, table["note_estimate"].to_numpy(np.float64))
+    return table[wrong][["sound_id", "note_number", "note_estimate"]].set_axis(["sound_id", "named", "heard"], axis=1)
 
 
 def _table(rows, **options):
@@ -118,11 +131,14 @@ def page(table, skipped, correlations, found, made):
     lines = [f"{len(table):,} sounds, {table['seconds'].sum() / 60:,.1f} minutes, {made['page_bytes'] / 1e6:.1f} MB of page before a sound is pressed."]
     if n := int(table["cut"].sum()):
         lines.append(f"{n:,} files are longer than a minute: their first minute is mapped.")
+    wrong = disputed(table)
     reasons = skipped.groupby("reason").size().sort_values(ascending=False).rename("files").to_frame()
     parts = {
         "counts": _table(counts), "axes": _table(correlations),
         "instruments": _table(table["instrument"].value_counts().rename("sounds").to_frame()),
         "copies": _table(found[["sound_a", "sound_b", "correlation"]], index=False) if len(found) else "<p>None.</p>",
+        "disputes": _table(disputes.by_instrument(table, table["note_estimate"].to_numpy(np.float64)), index=False) + _table(wrong, index=False) if len(wrong) else "<p>None.</p>",
+        "n_disputed": f"{len(wrong):,}",
         "reasons": _table(reasons) if len(reasons) else "<p>None.</p>",
         "skipped": _table(skipped, index=False) if len(skipped) else "",
         "lines": "".join(f"<p>{html.escape(line)}</p>" for line in lines), "n_copies": f"{len(found):,}", "n_skipped": f"{len(skipped):,}",

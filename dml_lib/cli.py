@@ -190,7 +190,8 @@ def sonify(out, start, end, output, way, seconds, scheme, weights, method, bits,
     made = performance.perform(instrument, cfg, start, end, way, seconds, method, seed)
     cues = instrument.cues(made)
     wav, csv = sonify.write(output, made, cues, bits)
-    click.echo(f"{wav}: {len(made.y) / made.sr:.2f} s from {cues['sound'].nunique()} sounds, listed in {csv}")
+    page = sonify.picture(wav.with_suffix(".html"), made, instrument, cfg)
+    click.echo(f"{wav}: {len(made.y) / made.sr:.2f} s from {cues['sound'].nunique()} sounds, listed in {csv}, shown and played in {page}")
 
 
 @commands.command()

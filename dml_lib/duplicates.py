@@ -12,7 +12,7 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from scipy.spatial import cKDTree
+from sklearn.neighbors import NearestNeighbors
 
 from .features import log_compress
 
@@ -95,7 +95,7 @@ def leaks(dataset, threshold=0.97):
 def pairs(dataset, threshold=0.97, k=5, between_libraries=False):
     """The near-identical sounds themselves, labeled or not.
 
-    Only sounds whose sketches are near are compared: time grows little faster than their number. Of many copies of one
+    Only sounds whose sketches are near are compared. Of many copies of one
     sound each is listed with some of the others.
 
     Parameters
@@ -164,8 +164,9 @@ def candidates(sketches, threshold=0.97, k=5, library=None):
     radius, n = np.sqrt(2 * (1 - threshold) * SKETCH_ROOM) + 1e-3, min(len(rows), 2 * k + 1)
     if n < 2:
         return np.zeros(0, int), np.zeros(0, int)
-    far, near = cKDTree(sketches[rows]).query(sketches[rows], k=n, distance_upper_bound=radius, workers=-1)
-    i, j = np.nonzero(np.isfinite(far))
+    search = NearestNeighbors(n_neighbors=n, algorithm="brute").fit(sketches[rows])  # in 32 dimensions a tree is slower
+    far, near = search.kneighbors(sketches[rows])
+    i, j = np.nonzero(far <= radius)
     a, b = rows[i], rows[near[i, j]]
     pairs = np.unique(np.sort(np.stack([a, b]), axis=0)[:, a != b], axis=1)
     return pairs if library is None else pairs[:, library[pairs[0]] != library[pairs[1]]]

@@ -257,26 +257,3 @@ def side_by_side(spaces, table):
     fig.update_scenes(scene())
     fig = finish(fig, f"{len(table)} sounds in {len(spaces)} spaces, colored by instrument: {', '.join(spaces)}", 380 * rows)
     return fig.update_layout(margin={"l": 0, "r": 0, "b": 0}, meta=fig.layout.meta | {"linked": True})
-
-
-def path_and_units(background, path, units):
-    """A path through the space and the corpus frames chosen along it.
-
-    Parameters
-    ----------
-    background : np.ndarray, (n, 3)
-    path, units : np.ndarray, (n_steps, 3)
-    """
-    fig = go.Figure()
-    fig.add_scatter3d(
-        x=background[:, 0], y=background[:, 1], z=background[:, 2], mode="markers", name="corpus", hoverinfo="skip",
-        marker={"size": 2, "color": "#5f6b76", "opacity": 0.5},
-    )
-    styles = {"path": (path, "lines", "#1f4fff"), "chosen units": (units, "lines+markers", "#d55e00")}
-    for name, (z, mode, color) in styles.items():
-        fig.add_scatter3d(
-            x=z[:, 0], y=z[:, 1], z=z[:, 2], mode=mode, name=name,
-            line={"color": color, "width": 5}, marker={"size": 5, "color": color},
-        )
-    alt = f"A path of {len(path)} steps through the space and the nearest corpus frames along it"
-    return finish(fig, alt, 560, scene=scene(), legend={"orientation": "h", "y": 1.05}).update_layout(margin={"l": 0, "r": 0, "b": 0})

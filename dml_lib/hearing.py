@@ -15,48 +15,13 @@ import numpy as np
 import soundfile
 import torch
 
-from . import duplicates, previews
+from . import disputes, duplicates, previews
 from .encoder import Encoder
-from .features import log_compress
 from .sounds import decode, soundfont
 from .weights import open_weights
 
 MAX_SECONDS = 60.0  # of a file: what a map of sounds needs, and a bound on memory
 MAX_COPIED = 300_000  # bytes of an MP3 that serves as its own preview
-LOUD_DB = 30.0  # frames within it of the loudest say what pitch and brightness a sound has
-HARMONICS, FALL, BETWEEN = 10, 0.8, 0.5  # of the pitch estimate: how many, each weaker by, weight of those half-way
-
-
-def pitch(x, cfg):
-    """Estimate of the note that a sound has, by the sum of its harmonics.
-
-    Log magnitudes at the harmonics of a note speak for it, those half-way between two of them against it: these would be
-    harmonics of the note an octave lower.
-
-    Parameters
-    ----------
-    x : np.ndarray, (n_frames, n_bins)
-        Linear magnitudes.
-    cfg : Config
-
-    Returns
-    -------
-    float
-        MIDI note number, in steps of a bin.
-
-    Source
-    ------
-    Subharmonic summation, Hermes 1988, on a constant-Q spectrum. Within half a semitone on nine of ten of the recorded
-    orchestral notes.
-    """
-    z = log_compress(x, cfg.gain).mean(axis=0)
-    octaves = int(np.ceil(np.log2(HARMONICS)))
-    beyond, score = np.concatenate([z, np.zeros((octaves + 1) * cfg.bins_per_octave)]), np.zeros(len(z))
-    for n in range(1, HARMONICS + 1):
-        for harmonic, sign in ((n, 1.0), (n + 0.5, -BETWEEN)):
-            first = round(cfg.bins_per_octave * np.log2(harmonic))
-            score += sign * FALL ** (n - 1) * beyond[first:first + len(z)]
-    return 69 + 12 * np.log2(cfg.fmin / 440) + 12 * int(score.argmax()) / cfg.bins_per_octave
 
 
 def facts(y, x, cfg):
@@ -74,10 +39,9 @@ def facts(y, x, cfg):
     -------
     dict
         `loudness_db` (RMS of its loud frames, full scale 0), `centroid_hz` (mean of the bins, by magnitude), `attack_s`
-        (from the first loud frame to the loudest), `note_estimate` (see `pitch`).
+        (from the first loud frame to the loudest), `note_estimate` (see `disputes.pitch`).
     """
-    peak = x.max(axis=1)
-    loud = np.flatnonzero(peak >= peak.max() * 10 ** (-LOUD_DB / 20))
+    loud = disputes.loud(x)
     power = np.add.reduceat(np.square(y), np.arange(0, len(y), cfg.hop_length)) / cfg.hop_length
     power = power[loud[loud < len(power)]]
     mean = x[loud].mean(axis=0, dtype=np.float64)
@@ -85,8 +49,8 @@ def facts(y, x, cfg):
     return {
         "loudness_db": float(10 * np.log10(max(power.mean() if len(power) else 0.0, 1e-12))),
         "centroid_hz": float(bins @ mean / max(mean.sum(), 1e-12)),
-        "attack_s": float((peak.argmax() - loud[0]) * cfg.hop_length / cfg.sr),
-        "note_estimate": float(pitch(x[loud], cfg)),
+        "attack_s": float((x.max(axis=1).argmax() - loud[0]) * cfg.hop_length / cfg.sr),
+        "note_estimate": float(disputes.pitch(x[loud], cfg)),
     }
 
 

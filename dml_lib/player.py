@@ -141,7 +141,7 @@ def _write_page(out, data, details, embed):
 
 def write_map(
     out, table, points, trajectories=None, pictures=None, audio=catalog.audio, title="Map of sounds", axes=AXES, columns=COLUMNS,
-    frame_s=0.05, gain=50.0, embed=False, progress=True, say=print,
+    frame_s=0.05, gain=50.0, embed=False, progress=True, say=print, max_seconds=MAX_PREVIEW_S,
 ):
     """Write the audible map of some sounds: a folder whose `index.html` plays them from `file://`, without a network.
 
@@ -159,7 +159,7 @@ def write_map(
     pictures : sequence of np.ndarray, (n_frames, n_bins), optional
         Linear constant-Q magnitudes of each sound.
     audio : callable or None
-        From a row to (y, sr); previews are cut at 5 s. None: what is there already, see `previews.ready`.
+        From a row to (y, sr); previews are cut at `max_seconds`. None: what is there already, see `previews.ready`.
     title : str
     axes : sequence of 3 str
         What to call the axes.
@@ -190,7 +190,7 @@ def write_map(
     table = table.reset_index(drop=True)
     with tempfile.TemporaryDirectory() as elsewhere:
         folder = Path(elsewhere) if embed else out / "audio"
-        keys, waves, size = previews.write(folder, table, audio, progress, say) if audio else previews.ready(folder, table)
+        keys, waves, size = previews.write(folder, table, audio, progress, say, max_seconds) if audio else previews.ready(folder, table)
         about = keys, waves, trajectories, pictures, gain, folder if embed else None
         parts = range(0, n, PART) if any(keys) or trajectories is not None or pictures is not None else ()
         details = (

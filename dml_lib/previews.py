@@ -86,7 +86,7 @@ def _key(row):
     return hashlib.sha256(repr(what).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def _preview(row, audio, folder):
+def _preview(row, audio, folder, max_seconds):
     """(key, samples and rate to encode or None, waveform) of one row; key "" for what is no sound."""
     key = _key(row)
     if row.get("checksum") and (file := folder / f"{key}.mp3").is_file():
@@ -95,12 +95,12 @@ def _preview(row, audio, folder):
         y, sr = audio(row)
     except (decode.DecodeError, soundfont.RenderError):
         return "", None, None
-    if len(y) > (cut := round(MAX_PREVIEW_S * sr)):
+    if len(y) > (cut := round(max_seconds * sr)):
         y = faded(y[:cut], sr)
     return key, (y, sr), waveform(y)
 
 
-def write(folder, table, audio, progress=True, say=print):
+def write(folder, table, audio, progress=True, say=print, max_seconds=MAX_PREVIEW_S):
     """Write an MP3 of each sound of a table; one that is there already, by its checksum, is not made again.
 
     Parameters
@@ -114,6 +114,8 @@ def write(folder, table, audio, progress=True, say=print):
     progress : bool
     say : callable
         Told how large all will be once the first are known.
+    max_seconds : float
+        Longer sounds are cut, and fade out.
 
     Returns
     -------
@@ -129,7 +131,7 @@ def write(folder, table, audio, progress=True, say=print):
     with ThreadPoolExecutor() as pool, tqdm(total=n, unit=" sounds", desc="previews", disable=not progress) as bar:
         for first in range(step):  # each block is a sample of all: the first says how large all will be
             rows = range(first, n, step)
-            made = [_preview(table.iloc[i], audio, folder) for i in rows]
+            made = [_preview(table.iloc[i], audio, folder, max_seconds) for i in rows]
             new = [(key, sound) for key, sound, _ in made if sound is not None]
             for (key, _), body in zip(new, pool.map(lambda item: mp3(*item[1]), new)):
                 (folder / f"{key}.mp3").write_bytes(body)
@@ -138,7 +140,7 @@ def write(folder, table, audio, progress=True, say=print):
                 keys[i], waves[i] = key, wave
             if first == 0:
                 expected = sum(sizes.values()) / len(made) * n / 1e6
-                say(f"previews: {n:,} of at most {MAX_PREVIEW_S:.0f} s, about {expected:.1f} MB of MP3")
+                say(f"previews: {n:,} of at most {max_seconds:.0f} s, about {expected:.1f} MB of MP3")
             bar.update(len(made))
     for file in folder.glob("*.mp3"):
         if re.fullmatch("[0-9a-f]{16}", file.stem) and file.stem not in sizes:

@@ -15,7 +15,7 @@ from functools import partial
 import numpy as np
 import pooch
 
-from . import embed, experiments, paths, results, splits
+from . import disputes, embed, evaluate, experiments, paths, results, splits
 from .config import SCHEMES, check_name
 from .evaluate import COLUMNS
 from .experiments import FULL
@@ -26,6 +26,7 @@ from .weights import open_weights, save_weights
 
 EXPERIMENT = "schemes"
 TIMES = ("seconds", "cpu_seconds", "waiting")  # of a trial: they differ from run to run
+ABOUT = ("float16", "agreed", "contradicted")  # values that the trial does not have
 MARKS = "<!-- summary -->\n", "<!-- /summary -->\n"
 LEVELS = {"": "a sound", ".audible": "an audible frame"}
 TOGETHER = {
@@ -91,18 +92,31 @@ def _about(model, rounded, cfg, neighbors, sounds, say):
     say("judging the weights in half precision")
     data = sounds(cfg)
     names = experiments.shared_splits(data)
-    figures = experiments.figures(rounded, data, cfg, names, neighbors)
-    values = {f"float16.{name}": value for name, value in figures.items() if name.startswith("knn")}
-    tested = experiments.judged_sounds(data.table[names], neighbors, cfg.seed) & (data.table[names] == "test").any(axis=1).to_numpy()
-    tested = data.subset(tested)
-    one, other = (embed.sound_points(embed.embed_frames(each, tested, cfg), tested) for each in (model, rounded))
-    radius = np.sqrt(np.square(one - one.mean(axis=0)).sum(axis=1).mean())
-    values["float16.shift"] = float(np.linalg.norm(one - other, axis=1).max() / radius)
     counts = {
         name: {part: rows["library"].value_counts().sort_index().to_dict() for part, rows in data.table.groupby(name) if part} for name in names
     }
     rows = {name: data.table[["sound_id", "checksum", name]].sort_values("sound_id").to_numpy().tolist() for name in names}
+    figures = experiments.figures(rounded, data, cfg, names, neighbors)
+    values = {f"float16.{name}": value for name, value in figures.items() if name.startswith("knn")}
+    data = data.subset(experiments.judged_sounds(data.table[names], neighbors, cfg.seed))
+    values |= _agreed(rounded, data, cfg, names)
+    tested = data.subset((data.table[names] == "test").any(axis=1).to_numpy())
+    one, other = (embed.sound_points(embed.embed_frames(each, tested, cfg), tested) for each in (model, rounded))
+    radius = np.sqrt(np.square(one - one.mean(axis=0)).sum(axis=1).mean())
+    values["float16.shift"] = float(np.linalg.norm(one - other, axis=1).max() / radius)
     return {"values": values, "sounds": counts, "splits": {name: digest(each) for name, each in rows.items()}}
+
+
+def _agreed(model, data, cfg, names):
+    """Of test sounds: the share whose label is contradicted, and the accuracy of pitch on the others, with its interval."""
+    points, wrong = embed.sound_points(embed.embed_frames(model, data, cfg), data), disputes.contradicted(data.table, disputes.heard_notes(data, cfg))
+    values, agreed = {}, disputes.without(data, wrong)
+    for name in names:
+        values[f"contradicted.{name}"] = float(wrong[(data.table[name] == "test") & data.table["note_number"].notna()].mean())
+        if len(evaluate.labeled_sounds(agreed, "pitch", name)[0][2]):
+            found = evaluate.evaluate(None, points, agreed, "pitch", name, seed=cfg.seed)
+            values |= {f"agreed.knn.pitch.{name}{end}": found[f"knn{end}"] for end in ("", ".lo", ".hi")}
+    return values
 
 
 def _table(head, rows):
@@ -118,7 +132,7 @@ def over_seeds(content):
     variant = next(iter(experiments.EXPERIMENTS[EXPERIMENT].variants))
     prefix = f"{variant}.{content['scheme']}."
     series = {name.removeprefix(prefix): each for name, each in recorded["series"].items() if name.startswith(prefix)}
-    own = {name: value for name, value in content["values"].items() if not name.startswith("float16")}
+    own = {name: value for name, value in content["values"].items() if not name.startswith(ABOUT)}
     same = {name: each[0] for name, each in series.items() if name not in TIMES} == own
     several = same and all(len(series[name]) > 1 for name in own)
     return results.over_seeds({name: series[name] for name in own}) if several else {}
@@ -180,6 +194,13 @@ def card(content):
         "Figures of all seeds are the mean over networks trained alike from other seeds, with the smallest and the largest.\n" if seeds
         else "How much they vary with the seed was not recorded.\n",
         _table(("label", "split", *columns), figures),
+        "## Labels\n",
+        "Not every name is right. An estimate of the note that no network has a part in contradicts this share of the tested sounds, where the others"
+        " reach this accuracy of pitch, a sound:\n",
+        _table(("split", "contradicted", "pitch, all", "pitch, others", "lowest", "highest"), [
+            (name, values[f"contradicted.{name}"], values[f"knn.pitch.{name}"], *(values.get(f"agreed.knn.pitch.{name}{end}", "none") for end in ("", ".lo", ".hi")))
+            for name in content["sounds"]
+        ]),
         "## Half precision\n",
         "The figures above are of the weights as they were trained; the file keeps half of their digits."
         f" No accuracy changes by more than {worst:.4f}, and no test sound moves by more than {values['float16.shift']:.4f} of the root mean square"
@@ -221,8 +242,17 @@ def summary(folder=paths.WEIGHTS, recorded=paths.RECORDED / "paper"):
         "Share of test sounds whose nearest training sounds in three dimensions vote for the right instrument or pitch:\n",
         _table(head, rows),
         *[f"- *{name}*: {text}." for name, text in TESTED_ON.items()],
+        *_disputed(folder / "pitch.json"),
         "- *author*: frames of his test sounds, from another and commercial library: no comparison, but what the paper's code reached.\n",
     ])
+
+
+def _disputed(path):
+    """Lines on names that are wrong, from what is known of the network of pitch."""
+    values = results.load(path)["values"] if path.is_file() else {}
+    found = [name for name in splits.SPLITS if values.get(f"contradicted.{name}") and f"agreed.knn.pitch.{name}" in values]
+    shares, left = (", ".join(f"{values[key + name]:.3f} ({name})" for name in found) for key in ("contradicted.", "agreed.knn.pitch."))
+    return [f"- Not every name is right: the sound contradicts the note of {shares}; of the others the network of pitch finds {left}."] if found else []
 
 
 def write_summary(path=paths.ROOT / "README.md", **places):

@@ -1,5 +1,6 @@
 """Paths through the space become sound: a corpus that can be played, the methods that play it, and the files they leave."""
 
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,8 +8,9 @@ import numpy as np
 import pandas as pd
 import soundfile
 
-from . import selection, soundcheck, synthesis
+from . import player, selection, soundcheck, synthesis
 from .config import check_name
+from .sounds import catalog
 from .units import AudioCache, Units
 
 METHODS = ("author", "random", "ours")
@@ -133,6 +135,54 @@ class Instrument:
         for label in ("instrument", "note_number"):
             found[label] = rows[label].to_numpy() if label in rows else None
         return found
+
+
+def picture(out, made, instrument, cfg, title="A path and what plays it"):
+    """A page that shows a path and the stretches that play it, with a cursor on both and on the spectrum while it sounds.
+
+    Parameters
+    ----------
+    out : path
+        A folder for the page and its parts, or a file that ends with .html, which holds everything.
+    made : Sonification
+    instrument : Instrument
+    cfg : Config
+    title : str
+
+    Returns
+    -------
+    Path
+        The page. Pressed, the path plays all that was made, and each stretch its own part of its sound.
+    """
+    out, units, cues = Path(out), instrument.units, instrument.cues(made)
+    data, first_unit = units.dataset, np.searchsorted(units.sound, cues["sound"])
+    first = np.maximum(np.round(cues["source_s"] / units.frame_s), 0).astype(int).to_numpy()
+    frames = np.maximum(np.round((cues["source_s"] + cues["length_s"]) / units.frame_s).astype(int).to_numpy(), first + 1)
+    spans = [slice(a, min(b, n)) for a, b, n in zip(first, frames, data.n_frames[cues["sound"]])]
+    ways = [made.path] + [units.z[unit:unit + data.n_frames[sound]][span] for unit, sound, span in zip(first_unit, cues["sound"], spans)]
+    pictures = [soundcheck.analyze(made.y, made.sr, cfg)] + [data.features(sound)[span] for sound, span in zip(cues["sound"], spans)]
+    names = [f"{start:.2f} s: {name}" for start, name in zip(cues["start_s"], catalog.titles(data.table.iloc[cues["sound"]]))]
+    table = pd.DataFrame({
+        "name": ["the path, played", *names], "part": ["path", *["stretch"] * len(cues)],
+        "instrument": [None, *cues["instrument"]], "note_number": pd.array([pd.NA, *cues["note_number"]], "Int64"),
+        "start_s": [0.0, *cues["start_s"]], "seconds": [len(made.y) / made.sr, *cues["length_s"]], "cue": range(-1, len(cues)),
+    })
+
+    def audio(row):
+        if row["cue"] < 0:
+            return made.y, made.sr
+        cue, sr = cues.iloc[row["cue"]], made.sr
+        return synthesis.cut(instrument.audio(cue["sound"]), round(cue["source_s"] * sr), max(1, round(cue["length_s"] * sr))), sr
+
+    titles = {"part": "part", "start_s": "start, s", "instrument": "instrument", "note_number": "pitch", "seconds": "seconds"}
+    alone = out.suffix.lower() == ".html"
+    with tempfile.TemporaryDirectory(dir=out.parent) as folder:
+        folder = folder if alone else out
+        player.write_map(
+            folder, table, np.stack([way[0] for way in ways]), ways, pictures, audio, title, columns=titles, frame_s=units.frame_s, gain=cfg.gain,
+            embed=alone, progress=False, say=lambda text: None, max_seconds=table["seconds"].max(),
+        )
+        return (Path(folder) / "index.html").replace(out) if alone else out / "index.html"
 
 
 def write(path, made, cues, bits="24"):

@@ -30,6 +30,13 @@ def test_axes_are_rank_correlations(table):
     assert census.titles(found)[0] == "x: pitch +1.00" and census.titles(found)[2] == "z"
 
 
+def test_names_that_the_sound_contradicts(table):
+    found = census.disputed(table)
+    assert found["sound_id"].tolist() == ["s/1.wav", "s/4.wav"]  # 62 against 61, 72 against 60; half a semitone is none
+    page = census.page(table, pd.DataFrame({"path": [], "reason": []}), census.axes(table), found[:0].assign(sound_a=0, sound_b=0, correlation=0), {"page_bytes": 1})
+    assert "contradicts: 2" in page and "<td>s/4.wav</td>" in page
+
+
 def test_copies_are_those_of_a_comparison_of_all_pairs(make_dataset, tmp_path):
     data = make_dataset(30, seed=4)
     for i, j in ((3, 20), (3, 25), (7, 8)):  # copies at another level

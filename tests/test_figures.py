@@ -22,7 +22,6 @@ def every_figure(sounds):
         "phases": figures.phases(paths, CFG),
         "phases with spans": figures.phases(paths, CFG, {"trumpet": {"attack": (0, 0.1), "decay": (0.1, 0.1)}}),
         "side_by_side": figures.side_by_side({"a": z, "b_2": 2 * z, "c": z}, sounds),
-        "path_and_units": figures.path_and_units(z, z[:5], z[5:10]),
     }
 
 

@@ -66,7 +66,7 @@ def test_the_card_says_what_the_trial_found(small, tmp_path):
     weights, written, text = ship(work, tmp_path / "weights")
     content, (trial,) = results.load(written), [path for path in (tmp_path / "trials").glob("*.json") if "shipped" not in path.name]
     values = {name: value for name, value in json.loads(trial.read_text()).items() if name not in shipping.TIMES}
-    assert values == {name: value for name, value in content["values"].items() if not name.startswith("float16.")}
+    assert values == {name: value for name, value in content["values"].items() if not name.startswith(shipping.ABOUT)}
     labels, levels = ("instrument", "pitch"), ("", ".audible")
     assert {f"knn.{label}.{split}{level}" for label in labels for split in splits.SPLITS for level in levels} <= set(values)
     for name in ("knn.instrument.real", "knn.pitch.random.audible"):
@@ -76,6 +76,24 @@ def test_the_card_says_what_the_trial_found(small, tmp_path):
     assert content["sounds"]["real"]["test"] == {"philharmonia": 20} and content["sounds"]["random"]["train"] == {"timgm6mb": 48}
     assert not {"seconds", "cpu_seconds", "waiting"} & set(content["values"])
     assert "2 dimensions" not in text.read_text() and f"{weights.stat().st_size:,} bytes" in text.read_text()
+
+
+def test_names_that_are_wrong_are_told(small, tmp_path, monkeypatch):
+    work, build = small
+    data = build(SMALL, None)[0]
+    note = dict(zip(data.table["sound_id"], data.table["note_number"].astype(float)))
+
+    def heard(dataset, cfg):  # an octave below the name of every second recording
+        ids = dataset.table["sound_id"].tolist()
+        return np.array([note[i] - 12 * (recorded and k % 2) for k, (i, recorded) in enumerate(zip(ids, dataset.table["recorded"]))])
+
+    monkeypatch.setattr(shipping.disputes, "heard_notes", heard)
+    _, written, text = ship(work, tmp_path / "weights", "pitch")
+    values = results.load(written)["values"]
+    assert values["contradicted.random"] == 0 and values["agreed.knn.pitch.random"] == values["knn.pitch.random"]
+    assert values["contradicted.real"] == 0.5 and values["agreed.knn.pitch.real.lo"] <= values["agreed.knn.pitch.real"] <= values["agreed.knn.pitch.real.hi"]
+    assert f"| real | 0.500 | {values['knn.pitch.real']:.3f} | {values['agreed.knn.pitch.real']:.3f} |" in text.read_text()
+    assert "contradicts the note of" in shipping.summary(tmp_path / "weights", tmp_path) and "0.500 (real)" in shipping.summary(tmp_path / "weights", tmp_path)
 
 
 def test_the_trial_is_that_of_the_recorded_experiment(small, tmp_path):

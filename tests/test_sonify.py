@@ -5,6 +5,7 @@ import pandas as pd
 import pooch
 import pytest
 import soundfile
+from test_page import wait
 
 from dml_lib import config, dataset, embed, paths, soundcheck, sonify, train, trajectories
 from dml_lib.sounds import catalog, soundfont, sources
@@ -136,3 +137,27 @@ def test_nothing_is_left_half_written(instrument, glide, tmp_path):
     with pytest.raises(OSError):
         sonify.write(tmp_path / "out.wav", made, instrument.cues(made))
     assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")]
+
+
+def test_a_page_shows_and_plays_the_path_and_its_parts(instrument, glide, tmp_path, page):
+    made = instrument.play(glide)
+    alone, folder = sonify.picture(tmp_path / "a.html", made, instrument, CFG), sonify.picture(tmp_path / "a", made, instrument, CFG)
+    assert alone == tmp_path / "a.html" and folder == tmp_path / "a" / "index.html"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "a.html"]
+    n = len(instrument.cues(made))
+    for index in (alone, folder):
+        page.goto(index.as_uri())
+        page.evaluate("soundMap.press(0)")
+        wait(page, "s.playing === 0 && s.time > 0.5")  # the cursor moves
+        assert page.evaluate("soundMap.state().matches.length") == 1 + n
+        page.evaluate(f"soundMap.press({n})")  # the last stretch
+        wait(page, f"s.playing === {n}")
+    assert not page.errors
+    lengths = [soundfile.info(str(path)).duration for path in (tmp_path / "a" / "audio").glob("*.mp3")]
+    assert len(lengths) == 1 + n and max(lengths) == pytest.approx(2, abs=0.1)
+
+
+def test_a_path_longer_than_a_preview_is_played_to_its_end(instrument, glide, tmp_path):
+    made = instrument.play(np.concatenate([glide, glide[::-1], glide, glide[::-1]]))
+    sonify.picture(tmp_path, made, instrument, CFG)
+    assert max(soundfile.info(str(path)).duration for path in (tmp_path / "audio").glob("*.mp3")) == pytest.approx(8.15, abs=0.1)

@@ -1,0 +1,105 @@
+"""Names and notes: what a label says a note is, against what is heard, without any network.
+
+Conventions: a label is *contradicted* where the estimate of the note lies more than `APART` semitones from it: an octave
+that someone counts otherwise, a sample stored at another pitch. Percussion and phrases have no note to contradict.
+
+Source
+------
+Our choice. Chapter 04, model cards and the reports of maps.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from .features import log_compress
+from .splits import SPLITS
+
+LOUD_DB = 30.0  # frames within it of the loudest say what pitch and brightness a sound has
+HARMONICS, FALL, BETWEEN = 10, 0.8, 0.5  # of the estimate: how many, each weaker by, weight of those half-way
+APART = 0.75  # semitones; the estimate comes in steps of half of one
+COLUMNS = ["library", "instrument", "sounds", "contradicted", "semitones"]
+
+
+def loud(x):
+    """Frames of magnitudes (n_frames, n_bins) whose peak is within `LOUD_DB` of the loudest, (n,), int64."""
+    peak = x.max(axis=1)
+    return np.flatnonzero(peak >= peak.max() * 10 ** (-LOUD_DB / 20))
+
+
+def pitch(x, cfg):
+    """Estimate of the note that a sound has, by the sum of its harmonics.
+
+    Log magnitudes at the harmonics of a note speak for it, those half-way between two of them against it: these would be
+    harmonics of the note an octave lower.
+
+    Parameters
+    ----------
+    x : np.ndarray, (n_frames, n_bins)
+        Linear magnitudes.
+    cfg : Config
+
+    Returns
+    -------
+    float
+        MIDI note number, in steps of a bin.
+
+    Source
+    ------
+    Subharmonic summation, Hermes 1988, on a constant-Q spectrum. Chapter 04 shows on how many rendered notes, whose pitch
+    is certain, it agrees.
+    """
+    z = log_compress(x, cfg.gain).mean(axis=0)
+    octaves = int(np.ceil(np.log2(HARMONICS)))
+    beyond, score = np.concatenate([z, np.zeros((octaves + 1) * cfg.bins_per_octave)]), np.zeros(len(z))
+    for n in range(1, HARMONICS + 1):
+        for harmonic, sign in ((n, 1.0), (n + 0.5, -BETWEEN)):
+            first = round(cfg.bins_per_octave * np.log2(harmonic))
+            score += sign * FALL ** (n - 1) * beyond[first:first + len(z)]
+    return 69 + 12 * np.log2(cfg.fmin / 440) + 12 * int(score.argmax()) / cfg.bins_per_octave
+
+
+def heard_notes(dataset, cfg):
+    """`pitch` of the loud frames of each sound, (n_sounds,), float."""
+    sounds = (dataset.features(i).astype(np.float32) for i in range(len(dataset)))
+    return np.array([pitch(x[loud(x)], cfg) for x in sounds])
+
+
+def contradicted(table, heard):
+    """Which labels the sound contradicts, (n_sounds,), bool.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        `note_number`, and `kind` where it is known.
+    heard : np.ndarray, (n_sounds,)
+        Note numbers, from `heard_notes`.
+    """
+    apart = np.abs(heard - table["note_number"].to_numpy(np.float64, na_value=np.nan))
+    return (apart > APART) & ~table.get("kind", pd.Series("", table.index)).isin(["percussion", "phrase"]).to_numpy()
+
+
+def without(dataset, wrong):
+    """The same sounds, but nothing is tested on those whose label is `wrong` (n_sounds, bool)."""
+    told = {name: dataset.table[name].where(~wrong | (dataset.table[name] != "test"), "") for name in SPLITS if name in dataset.table}
+    return replace(dataset, table=dataset.table.assign(**told))
+
+
+def by_instrument(table, heard):
+    """Where names and sounds disagree, one row a library and instrument with any such sound, most first.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `library, instrument`, `sounds` that have a note, `contradicted`, and by how many `semitones`: the commonest
+        difference of those, heard minus labeled.
+    """
+    wrong = contradicted(table, heard)
+    apart = pd.Series(np.round(heard - table["note_number"].to_numpy(np.float64, na_value=np.nan))).where(wrong)
+    known = table.reset_index(drop=True).assign(wrong=wrong, apart=apart)
+    known = known[known["note_number"].notna() & known["instrument"].notna()]
+    found = known.groupby(["library", "instrument"]).agg(
+        sounds=("wrong", "size"), contradicted=("wrong", "sum"), semitones=("apart", lambda a: a.mode().min()),
+    ).reset_index()
+    return found[found["contradicted"] > 0].sort_values("contradicted", ascending=False, kind="stable", ignore_index=True)[COLUMNS]
