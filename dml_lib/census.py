@@ -16,6 +16,7 @@ from scipy.stats import spearmanr
 
 from . import disputes, duplicates
 from .dataset import Dataset
+from .sounds.labels import note_name
 from .store import Lazily
 
 AXES = ["x", "y", "z"]
@@ -102,9 +103,10 @@ def _read(file, rows, width):
 
 
 def disputed(table):
-    """Sounds whose name gives them another note than is heard: `sound_id, named, heard`, in the order of the map."""
-    wrong = disputes.contradicted(table, table["note_estimate"].to_numpy(np.float64))
-    return table[wrong][["sound_id", "note_number", "note_estimate"]].set_axis(["sound_id", "named", "heard"], axis=1)
+    """Sounds whose name gives them another note than is heard: `sound_id`, and the notes `named, heard`, in the order of the map."""
+    wrong = table[disputes.contradicted(table, table["note_estimate"].to_numpy(np.float64))]
+    notes = {title: wrong[column].map(lambda note: note_name(round(note))) for title, column in (("named", "note_number"), ("heard", "note_estimate"))}
+    return wrong[["sound_id"]].assign(**notes)
 
 
 def _table(rows, **options):

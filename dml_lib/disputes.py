@@ -101,5 +101,5 @@ def by_instrument(table, heard):
     known = known[known["note_number"].notna() & known["instrument"].notna()]
     found = known.groupby(["library", "instrument"]).agg(
         sounds=("wrong", "size"), contradicted=("wrong", "sum"), semitones=("apart", lambda a: a.mode().min()),
-    ).reset_index()
+    ).reset_index().astype({"semitones": "Int64"})
     return found[found["contradicted"] > 0].sort_values("contradicted", ascending=False, kind="stable", ignore_index=True)[COLUMNS]
