@@ -140,7 +140,7 @@ def page(table, skipped, correlations, found, made):
         "instruments": _table(table["instrument"].value_counts().rename("sounds").to_frame()),
         "copies": _table(found[["sound_a", "sound_b", "correlation"]], index=False) if len(found) else "<p>None.</p>",
         "disputes": _table(disputes.by_instrument(table, table["note_estimate"].to_numpy(np.float64)), index=False) + _table(wrong, index=False) if len(wrong) else "<p>None.</p>",
-        "n_disputed": f"{len(wrong):,}",
+        "n_disputed": f"{len(wrong):,}", "apart": disputes.APART,
         "reasons": _table(reasons) if len(reasons) else "<p>None.</p>",
         "skipped": _table(skipped, index=False) if len(skipped) else "",
         "lines": "".join(f"<p>{html.escape(line)}</p>" for line in lines), "n_copies": f"{len(found):,}", "n_skipped": f"{len(skipped):,}",

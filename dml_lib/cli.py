@@ -174,7 +174,7 @@ def paper_run(seeds):
 @click.argument("out", type=click.Path())
 @click.option("--from", "start", required=True, help="A sound id, an audio file, or an instrument of the corpus.")
 @click.option("--to", "end", help="The same, for a path from sound to sound.")
-@click.option("-o", "--output", default="out.wav", show_default=True, type=click.Path(dir_okay=False), help="WAV file; a cue list is put beside it.")
+@click.option("-o", "--output", default="out.wav", show_default=True, type=click.Path(dir_okay=False), help="WAV file; a cue list and a page that plays it are put beside it.")
 @click.option("--path", "way", help="trajectory, line, spline, geodesic, walk or graph-walk.")
 @click.option("--seconds", type=click.FloatRange(0.1, 600), help="How long; 4 s, or the sound's own time for its trajectory.")
 @click.option("--scheme", default="instrument_pitch", show_default=True, help="Whose space.")
@@ -190,8 +190,9 @@ def sonify(out, start, end, output, way, seconds, scheme, weights, method, bits,
     made = performance.perform(instrument, cfg, start, end, way, seconds, method, seed)
     cues = instrument.cues(made)
     wav, csv = sonify.write(output, made, cues, bits)
-    page = sonify.picture(wav.with_suffix(".html"), made, instrument, cfg)
-    click.echo(f"{wav}: {len(made.y) / made.sr:.2f} s from {cues['sound'].nunique()} sounds, listed in {csv}, shown and played in {page}")
+    click.echo(f"{wav}: {len(made.y) / made.sr:.2f} s from {cues['sound'].nunique()} sounds, listed in {csv}")
+    if made.path.shape[1] == 3:
+        click.echo(f"{sonify.picture(wav.with_suffix('.path.html'), made, instrument, cfg)}: open it in a browser to see and hear the path")
 
 
 @commands.command()

@@ -19,7 +19,6 @@ from .splits import SPLITS
 LOUD_DB = 30.0  # frames within it of the loudest say what pitch and brightness a sound has
 HARMONICS, FALL, BETWEEN = 10, 0.8, 0.5  # of the estimate: how many, each weaker by, weight of those half-way
 APART = 0.75  # semitones; the estimate comes in steps of half of one
-COLUMNS = ["library", "instrument", "sounds", "contradicted", "semitones"]
 
 
 def loud(x):
@@ -76,8 +75,12 @@ def contradicted(table, heard):
     heard : np.ndarray, (n_sounds,)
         Note numbers, from `heard_notes`.
     """
-    apart = np.abs(heard - table["note_number"].to_numpy(np.float64, na_value=np.nan))
-    return (apart > APART) & ~table.get("kind", pd.Series("", table.index)).isin(["percussion", "phrase"]).to_numpy()
+    return _notes(table) & (np.abs(heard - table["note_number"].to_numpy(np.float64, na_value=np.nan)) > APART)
+
+
+def _notes(table):
+    """Which sounds are single notes with a number, (n_sounds,), bool."""
+    return (table["note_number"].notna() & ~table.get("kind", pd.Series("", table.index)).isin(["percussion", "phrase"])).to_numpy()
 
 
 def without(dataset, wrong):
@@ -92,14 +95,13 @@ def by_instrument(table, heard):
     Returns
     -------
     pandas.DataFrame
-        `library, instrument`, `sounds` that have a note, `contradicted`, and by how many `semitones`: the commonest
-        difference of those, heard minus labeled.
+        `library, instrument` (missing where no name tells), `sounds` that are notes, `contradicted`, `semitones`, the
+        commonest difference of those, heard minus named, and `alike`, how many have it.
     """
-    wrong = contradicted(table, heard)
-    apart = pd.Series(np.round(heard - table["note_number"].to_numpy(np.float64, na_value=np.nan))).where(wrong)
-    known = table.reset_index(drop=True).assign(wrong=wrong, apart=apart)
-    known = known[known["note_number"].notna() & known["instrument"].notna()]
-    found = known.groupby(["library", "instrument"]).agg(
+    wrong, apart = contradicted(table, heard), np.round(heard - table["note_number"].to_numpy(np.float64, na_value=np.nan))
+    known = table.reset_index(drop=True).assign(wrong=wrong, apart=pd.Series(apart).where(wrong))[_notes(table)]
+    found = known.groupby(["library", "instrument"], dropna=False).agg(
         sounds=("wrong", "size"), contradicted=("wrong", "sum"), semitones=("apart", lambda a: a.mode().min()),
+        alike=("apart", lambda a: (a == a.mode().min()).sum()),
     ).reset_index().astype({"semitones": "Int64"})
-    return found[found["contradicted"] > 0].sort_values("contradicted", ascending=False, kind="stable", ignore_index=True)[COLUMNS]
+    return found[found["contradicted"] > 0].sort_values("contradicted", ascending=False, kind="stable", ignore_index=True)

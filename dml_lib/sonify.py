@@ -1,6 +1,7 @@
 """Paths through the space become sound: a corpus that can be played, the methods that play it, and the files they leave."""
 
 import tempfile
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -138,13 +139,14 @@ class Instrument:
 
 
 def picture(out, made, instrument, cfg, title="A path and what plays it"):
-    """A page that shows a path and the stretches that play it, with a cursor on both and on the spectrum while it sounds.
+    """A page of a path and the stretches that play it: pressed, each moves a dot along its way and a bar through its spectrum.
 
     Parameters
     ----------
     out : path
         A folder for the page and its parts, or a file that ends with .html, which holds everything.
     made : Sonification
+        In three dimensions.
     instrument : Instrument
     cfg : Config
     title : str
@@ -152,16 +154,19 @@ def picture(out, made, instrument, cfg, title="A path and what plays it"):
     Returns
     -------
     Path
-        The page. Pressed, the path plays all that was made, and each stretch its own part of its sound.
+        The page. The path plays all that was made, and each stretch its own part of its sound.
     """
     out, units, cues = Path(out), instrument.units, instrument.cues(made)
-    data, first_unit = units.dataset, np.searchsorted(units.sound, cues["sound"])
-    first = np.maximum(np.round(cues["source_s"] / units.frame_s), 0).astype(int).to_numpy()
-    frames = np.maximum(np.round((cues["source_s"] + cues["length_s"]) / units.frame_s).astype(int).to_numpy(), first + 1)
-    spans = [slice(a, min(b, n)) for a, b, n in zip(first, frames, data.n_frames[cues["sound"]])]
-    ways = [made.path] + [units.z[unit:unit + data.n_frames[sound]][span] for unit, sound, span in zip(first_unit, cues["sound"], spans)]
-    pictures = [soundcheck.analyze(made.y, made.sr, cfg)] + [data.features(sound)[span] for sound, span in zip(cues["sound"], spans)]
-    names = [f"{start:.2f} s: {name}" for start, name in zip(cues["start_s"], catalog.titles(data.table.iloc[cues["sound"]]))]
+    data, sounds, step = units.dataset, cues["sound"].to_numpy(), units.frame_s
+    first = np.maximum(np.round(cues["source_s"] / step + 1e-6).astype(int), 0).to_numpy()
+    last = np.round((cues["source_s"] + cues["length_s"]) / step + 1e-6).astype(int).to_numpy()
+    spans = [slice(a, max(min(b, n), a + 1)) for a, b, n in zip(first, last, data.n_frames[sounds])]
+    lead = 0 if made.method == "ours" else round(synthesis.GRAIN_S / 2 / step)  # a grain is heard around its middle
+    path = np.concatenate([np.repeat(made.path[:1], lead, axis=0), made.path])
+    first_unit = np.searchsorted(units.sound, sounds)
+    ways = [path] + [units.z[unit + span.start:unit + span.stop] for unit, span in zip(first_unit, spans)]
+    pictures = [soundcheck.analyze(made.y, made.sr, cfg)] + [data.features(sound)[span] for sound, span in zip(sounds, spans)]
+    names = [f"{start:.2f} s: {name}" for start, name in zip(cues["start_s"], catalog.titles(data.table.iloc[sounds]))]
     table = pd.DataFrame({
         "name": ["the path, played", *names], "part": ["path", *["stretch"] * len(cues)],
         "instrument": [None, *cues["instrument"]], "note_number": pd.array([pd.NA, *cues["note_number"]], "Int64"),
@@ -171,15 +176,15 @@ def picture(out, made, instrument, cfg, title="A path and what plays it"):
     def audio(row):
         if row["cue"] < 0:
             return made.y, made.sr
-        cue, sr = cues.iloc[row["cue"]], made.sr
-        return synthesis.cut(instrument.audio(cue["sound"]), round(cue["source_s"] * sr), max(1, round(cue["length_s"] * sr))), sr
+        span = spans[row["cue"]]
+        edges = [round(frame * step * made.sr) for frame in (span.start, span.stop)]
+        return synthesis.cut(instrument.audio(sounds[row["cue"]]), edges[0], edges[1] - edges[0]), made.sr
 
     titles = {"part": "part", "start_s": "start, s", "instrument": "instrument", "note_number": "pitch", "seconds": "seconds"}
     alone = out.suffix.lower() == ".html"
-    with tempfile.TemporaryDirectory(dir=out.parent) as folder:
-        folder = folder if alone else out
+    with tempfile.TemporaryDirectory(dir=out.parent) if alone else nullcontext(out) as folder:
         player.write_map(
-            folder, table, np.stack([way[0] for way in ways]), ways, pictures, audio, title, columns=titles, frame_s=units.frame_s, gain=cfg.gain,
+            folder, table, np.stack([way[0] for way in ways]), ways, pictures, audio, title, columns=titles, frame_s=step, gain=cfg.gain,
             embed=alone, progress=False, say=lambda text: None, max_seconds=table["seconds"].max(),
         )
         return (Path(folder) / "index.html").replace(out) if alone else out / "index.html"

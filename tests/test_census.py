@@ -38,7 +38,9 @@ def test_names_that_the_sound_contradicts(table):
     assert "contradicts: 2" in page and "<td>s/4.wav</td>" in page
 
 
-def test_copies_are_those_of_a_comparison_of_all_pairs(make_dataset, tmp_path):
+@pytest.mark.parametrize("block", [3, 1_024])
+def test_copies_are_those_of_a_comparison_of_all_pairs(make_dataset, tmp_path, monkeypatch, block):
+    monkeypatch.setattr(census, "BLOCK", block)
     data = make_dataset(30, seed=4)
     for i, j in ((3, 20), (3, 25), (7, 8)):  # copies at another level
         data.start[j], data.n_frames[j] = data.start[i], data.n_frames[i]

@@ -54,7 +54,7 @@ def test_an_octave_that_someone_counts_otherwise_is_found():
     assert wrong.tolist() == [False, True, True, True, False, False]  # phrases and percussion have no note to contradict
     assert disputes.without(data, wrong).table["random"].tolist() == ["test", "", "train", "", "test", "test"]
     assert data.table["random"].tolist() == ["test", "test", "train", "test", "test", "test"]
-    assert disputes.by_instrument(data.table, heard).to_numpy().tolist() == [["l", "tuba", 2, 2, -12.0], ["l", "horn", 2, 1, -12.0]]
+    assert disputes.by_instrument(data.table, heard).to_numpy().tolist() == [["l", "tuba", 2, 2, -12, 1], ["l", "horn", 2, 1, -12, 1]]
 
 
 def test_what_has_no_note_is_not_contradicted():
@@ -62,3 +62,10 @@ def test_what_has_no_note_is_not_contradicted():
     heard = disputes.heard_notes(data, CFG)
     assert not disputes.contradicted(data.table, heard).any() and not len(disputes.by_instrument(data.table, heard))
     assert not disputes.contradicted(data.table.drop(columns="kind"), heard).any()
+
+
+def test_what_is_counted():
+    data = sounds([60, 72, 60, 72, 72, 72], [60] * 6)
+    table = data.table.assign(instrument=["horn", "horn", "horn", None, "horn", "horn"])  # the fifth a phrase, the sixth percussion
+    found = disputes.by_instrument(table, disputes.heard_notes(data, CFG))
+    assert found["instrument"].isna().tolist() == [False, True] and found["sounds"].tolist() == [3, 1] and found["alike"].tolist() == [1, 1]

@@ -108,7 +108,7 @@ def test_bad_places_are_told(folder, run, tmp_path, monkeypatch):
         P.open_corpus(tmp_path / "empty", "pitch", run.weights("pitch", "ours"))
 
 
-def test_the_command_writes_both_files_or_none(run, tmp_path, capsys, monkeypatch):
+def test_the_command_writes_all_files_or_none(run, tmp_path, capsys, monkeypatch):
     def command(*arguments):
         monkeypatch.setattr("sys.argv", ["dml_lib", "sonify", str(run.root), "--scheme", "pitch", *arguments])
         with pytest.raises(SystemExit) as done:
@@ -120,4 +120,4 @@ def test_the_command_writes_both_files_or_none(run, tmp_path, capsys, monkeypatc
     assert "found nothing by the name 'nothing'" in capsys.readouterr().err
     assert command("--from", "tuba", "--to", "cello", "--seconds", "1.5", "--bits", "16", "-o", str(out)) == 0
     assert soundfile.info(out).frames == round(1.5 * soundfont.SR) and out.with_suffix(".csv").is_file()
-    assert "1.50 s from" in capsys.readouterr().out
+    assert "1.50 s from" in capsys.readouterr().out and out.with_suffix(".path.html").is_file()

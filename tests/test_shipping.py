@@ -64,7 +64,7 @@ def test_the_same_command_gives_the_same_bytes(small, tmp_path):
 def test_the_card_says_what_the_trial_found(small, tmp_path):
     work, _ = small
     weights, written, text = ship(work, tmp_path / "weights")
-    content, (trial,) = results.load(written), [path for path in (tmp_path / "trials").glob("*.json") if "shipped" not in path.name]
+    content, (trial,) = results.load(written), [path for path in (tmp_path / "trials").glob("*.json") if "about" not in path.name]
     values = {name: value for name, value in json.loads(trial.read_text()).items() if name not in shipping.TIMES}
     assert values == {name: value for name, value in content["values"].items() if not name.startswith(shipping.ABOUT)}
     labels, levels = ("instrument", "pitch"), ("", ".audible")
@@ -92,8 +92,10 @@ def test_names_that_are_wrong_are_told(small, tmp_path, monkeypatch):
     values = results.load(written)["values"]
     assert values["contradicted.random"] == 0 and values["agreed.knn.pitch.random"] == values["knn.pitch.random"]
     assert values["contradicted.real"] == 0.5 and values["agreed.knn.pitch.real.lo"] <= values["agreed.knn.pitch.real"] <= values["agreed.knn.pitch.real.hi"]
-    assert f"| real | 0.500 | {values['knn.pitch.real']:.3f} | {values['agreed.knn.pitch.real']:.3f} |" in text.read_text()
-    assert "contradicts the note of" in shipping.summary(tmp_path / "weights", tmp_path) and "0.500 (real)" in shipping.summary(tmp_path / "weights", tmp_path)
+    assert f"| real | 0.500 | {values['confirmed.real']:.3f} | {values['knn.pitch.real']:.3f} | {values['agreed.knn.pitch.real']:.3f} |" in text.read_text()
+    assert "confirmed.random" not in values and 0 <= values["confirmed.real"] <= 1
+    told = shipping.summary(tmp_path / "weights", tmp_path)
+    assert "Of the sounds of *real*, 50.0% have a name" in told and "Of the sounds of *random*" not in told
 
 
 def test_the_trial_is_that_of_the_recorded_experiment(small, tmp_path):

@@ -7,7 +7,7 @@ import pytest
 import soundfile
 from test_page import wait
 
-from dml_lib import config, dataset, embed, paths, soundcheck, sonify, train, trajectories
+from dml_lib import config, dataset, embed, paths, selection, soundcheck, sonify, train, trajectories
 from dml_lib.sounds import catalog, soundfont, sources
 
 CFG = config.Config(threads=1, seed=1)
@@ -141,9 +141,9 @@ def test_nothing_is_left_half_written(instrument, glide, tmp_path):
 
 def test_a_page_shows_and_plays_the_path_and_its_parts(instrument, glide, tmp_path, page):
     made = instrument.play(glide)
-    alone, folder = sonify.picture(tmp_path / "a.html", made, instrument, CFG), sonify.picture(tmp_path / "a", made, instrument, CFG)
-    assert alone == tmp_path / "a.html" and folder == tmp_path / "a" / "index.html"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "a.html"]
+    alone, folder = sonify.picture(tmp_path / "a.html", made, instrument, CFG), sonify.picture(tmp_path / "b" / "a", made, instrument, CFG)
+    assert alone == tmp_path / "a.html" and folder == tmp_path / "b" / "a" / "index.html"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.html", "b"]
     n = len(instrument.cues(made))
     for index in (alone, folder):
         page.goto(index.as_uri())
@@ -153,8 +153,40 @@ def test_a_page_shows_and_plays_the_path_and_its_parts(instrument, glide, tmp_pa
         page.evaluate(f"soundMap.press({n})")  # the last stretch
         wait(page, f"s.playing === {n}")
     assert not page.errors
-    lengths = [soundfile.info(str(path)).duration for path in (tmp_path / "a" / "audio").glob("*.mp3")]
+    lengths = [soundfile.info(str(path)).duration for path in (tmp_path / "b" / "a" / "audio").glob("*.mp3")]
     assert len(lengths) == 1 + n and max(lengths) == pytest.approx(2, abs=0.1)
+
+
+def shown(made, instrument, out, monkeypatch):
+    """What a page is given: points, ways, pictures and the function that gives each row its audio, with its table."""
+    kept = {}
+    monkeypatch.setattr(sonify.player, "write_map", lambda folder, table, points, ways, pictures, audio, *rest, **more: kept.update(
+        table=table, points=points, ways=ways, pictures=pictures, audio=[audio(row)[0] for _, row in table.iterrows()]))
+    sonify.picture(out, made, instrument, CFG)
+    return kept
+
+
+def test_a_stretch_of_a_page_is_what_was_chosen(instrument, glide, space, tmp_path, monkeypatch):
+    made, units = instrument.play(glide), instrument.units
+    found, starts = shown(made, instrument, tmp_path, monkeypatch), selection.runs(made.chosen, instrument.units)[:, 1]
+    assert np.array_equal(found["points"][1:], units.z[starts]) and np.array_equal(found["ways"][0], made.path)
+    for row, unit in enumerate(starts, 1):
+        n = len(found["ways"][row])
+        assert np.array_equal(found["ways"][row], units.z[unit:unit + n]) and len(found["pictures"][row]) == n
+        assert np.array_equal(found["pictures"][row], units.dataset.frames[units.row[unit:unit + n]])
+        assert len(found["audio"][row]) / made.sr == pytest.approx(n * units.frame_s, abs=1e-3)
+    part = sonify.Instrument(*space[:2], CFG, space[2], np.arange(24) % 2 == 1)  # rows of units are not rows of the dataset
+    made = part.play(glide)
+    found, starts = shown(made, part, tmp_path, monkeypatch), selection.runs(made.chosen, part.units)[:, 1]
+    assert np.array_equal(found["points"][1:], part.units.z[starts])
+
+
+def test_a_page_of_grains_runs_with_their_middles(instrument, glide, tmp_path, monkeypatch):
+    made = instrument.play(glide, "author")
+    found = shown(made, instrument, tmp_path, monkeypatch)
+    assert np.array_equal(found["ways"][0][5:], made.path) and np.array_equal(found["ways"][0][:5], np.repeat(made.path[:1], 5, axis=0))
+    for way, sound in zip(found["ways"][1:], found["audio"][1:]):
+        assert len(sound) / made.sr == pytest.approx(len(way) * instrument.units.frame_s, abs=1e-3)
 
 
 def test_a_path_longer_than_a_preview_is_played_to_its_end(instrument, glide, tmp_path):
