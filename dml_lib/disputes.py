@@ -5,7 +5,7 @@ that someone counts otherwise, a sample stored at another pitch. Percussion and 
 
 Source
 ------
-Our choice. Chapter 04, model cards and the reports of maps.
+Our choice. Chapter 01, model cards and the reports of maps.
 """
 
 from dataclasses import replace
@@ -46,7 +46,7 @@ def pitch(x, cfg):
 
     Source
     ------
-    Subharmonic summation, Hermes 1988, on a constant-Q spectrum. Chapter 04 shows on how many rendered notes, whose pitch
+    Subharmonic summation, Hermes 1988, on a constant-Q spectrum. Chapter 01 shows on how many rendered notes, whose pitch
     is certain, it agrees.
     """
     z = log_compress(x, cfg.gain).mean(axis=0)
