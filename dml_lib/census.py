@@ -104,7 +104,7 @@ def _read(file, rows, width):
 
 def disputed(table):
     """Sounds whose name gives them another note than is heard: `sound_id`, and the notes `named, heard`, in the order of the map."""
-    wrong = table[disputes.contradicted(table, table["note_estimate"].to_numpy(np.float64))]
+    wrong = table[disputes.contradicted(table, table["note_estimate"])]
     notes = {title: wrong[column].map(lambda note: note_name(round(note))) for title, column in (("named", "note_number"), ("heard", "note_estimate"))}
     return wrong[["sound_id"]].assign(**notes)
 
@@ -139,7 +139,7 @@ def page(table, skipped, correlations, found, made):
         "counts": _table(counts), "axes": _table(correlations),
         "instruments": _table(table["instrument"].value_counts().rename("sounds").to_frame()),
         "copies": _table(found[["sound_a", "sound_b", "correlation"]], index=False) if len(found) else "<p>None.</p>",
-        "disputes": _table(disputes.by_instrument(table, table["note_estimate"].to_numpy(np.float64)), index=False) + _table(wrong, index=False) if len(wrong) else "<p>None.</p>",
+        "disputes": "".join(_table(each, index=False) for each in (disputes.by_instrument(table, table["note_estimate"]), wrong) if len(wrong)) or "<p>None.</p>",
         "n_disputed": f"{len(wrong):,}", "apart": disputes.APART,
         "reasons": _table(reasons) if len(reasons) else "<p>None.</p>",
         "skipped": _table(skipped, index=False) if len(skipped) else "",

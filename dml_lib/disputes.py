@@ -65,22 +65,23 @@ def heard_notes(dataset, cfg):
     return np.array([pitch(x[loud(x)], cfg) for x in sounds])
 
 
-def contradicted(table, heard):
-    """Which labels the sound contradicts, (n_sounds,), bool.
+def apart(table, heard):
+    """Semitones from the named note to the heard one, (n_sounds,), float; NaN where there is no single note or no number for it.
 
     Parameters
     ----------
     table : pandas.DataFrame
         `note_number`, and `kind` where it is known.
-    heard : np.ndarray, (n_sounds,)
+    heard : (n_sounds,), float
         Note numbers, from `heard_notes`.
     """
-    return _notes(table) & (np.abs(heard - table["note_number"].to_numpy(np.float64, na_value=np.nan)) > APART)
+    found = np.asarray(heard, np.float64) - table["note_number"].to_numpy(np.float64, na_value=np.nan)
+    return np.where(table.get("kind", pd.Series("", table.index)).isin(["percussion", "phrase"]), np.nan, found)
 
 
-def _notes(table):
-    """Which sounds are single notes with a number, (n_sounds,), bool."""
-    return (table["note_number"].notna() & ~table.get("kind", pd.Series("", table.index)).isin(["percussion", "phrase"])).to_numpy()
+def contradicted(table, heard):
+    """Which names the sound contradicts, (n_sounds,), bool; parameters as for `apart`."""
+    return np.abs(apart(table, heard)) > APART
 
 
 def without(dataset, wrong):
@@ -98,10 +99,13 @@ def by_instrument(table, heard):
         `library, instrument` (missing where no name tells), `sounds` that are notes, `contradicted`, `semitones`, the
         commonest difference of those, heard minus named, and `alike`, how many have it.
     """
-    wrong, apart = contradicted(table, heard), np.round(heard - table["note_number"].to_numpy(np.float64, na_value=np.nan))
-    known = table.reset_index(drop=True).assign(wrong=wrong, apart=pd.Series(apart).where(wrong))[_notes(table)]
+    def commonest(steps):
+        return steps.mode().min()
+
+    known = table.reset_index(drop=True).assign(apart=apart(table, heard)).dropna(subset="apart")
+    known = known.assign(wrong=known["apart"].abs() > APART, steps=known["apart"].round().where(known["apart"].abs() > APART))
     found = known.groupby(["library", "instrument"], dropna=False).agg(
-        sounds=("wrong", "size"), contradicted=("wrong", "sum"), semitones=("apart", lambda a: a.mode().min()),
-        alike=("apart", lambda a: (a == a.mode().min()).sum()),
+        sounds=("wrong", "size"), contradicted=("wrong", "sum"), semitones=("steps", commonest),
+        alike=("steps", lambda steps: (steps == commonest(steps)).sum()),
     ).reset_index().astype({"semitones": "Int64"})
     return found[found["contradicted"] > 0].sort_values("contradicted", ascending=False, kind="stable", ignore_index=True)

@@ -12,10 +12,10 @@ from dml_lib.features import ConstantQ, cqt_many
 CFG = Config()
 
 
-def harmonic(note, partials=8, sr=16_000):
-    """One second of a note whose partials fall off, without those above half the rate."""
+def harmonic(note, n=16_000, partials=8, sr=16_000):
+    """A sound of a note whose partials fall off, without those above half the rate."""
     f = 440 * 2 ** ((note - 69) / 12) * np.arange(1, partials + 1)
-    t = np.arange(sr) / sr
+    t = np.arange(n) / sr
     return sum(np.sin(2 * np.pi * each * t + i) / (i + 1) for i, each in enumerate(f[f < sr / 2])).astype(np.float32) / 4
 
 

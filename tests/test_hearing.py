@@ -3,26 +3,12 @@
 import numpy as np
 import pytest
 import soundfile
+from test_disputes import CFG, harmonic, magnitudes
 
 from dml_lib import hearing
-from dml_lib.config import Config
 from dml_lib.embed import embed_frames
-from dml_lib.features import ConstantQ, cqt_many
 from dml_lib.sounds import decode
 from dml_lib.weights import open_weights
-
-CFG = Config()
-
-
-def harmonic(note, n=16_000, partials=8, sr=16_000):
-    """A sound of a note whose partials fall off, without those above half the rate."""
-    f = 440 * 2 ** ((note - 69) / 12) * np.arange(1, partials + 1)
-    t = np.arange(n) / sr
-    return sum(np.sin(2 * np.pi * each * t + i) / (i + 1) for i, each in enumerate(f[f < sr / 2])).astype(np.float32) / 4
-
-
-def magnitudes(y):
-    return cqt_many([y], ConstantQ(**CFG.front_end()))[0]
 
 
 def test_facts_of_a_sound_that_is_known():
