@@ -157,19 +157,7 @@ def summary(measure, kind=""):
     return pd.DataFrame(rows).T
 
 
-def ratio(measure, method="ours", beyond=None):
-    """A recorded measure of one method over that of the author's, mean over the schemes.
-
-    Parameters
-    ----------
-    measure : str
-    method : str
-    beyond : str, optional
-        A method whose value is taken from both first: "original" leaves what the joins add to sounds without any.
-    """
+def ratio(measure, method="ours"):
+    """A recorded measure of one method over that of the author's, mean over the schemes."""
     values = results.recorded("sonify")
-
-    def of(scheme, method):
-        return values[f"{scheme}.{measure}.{method}"] - (values[f"{scheme}.{measure}.{beyond}"] if beyond else 0)
-
-    return float(np.mean([of(scheme, method) / of(scheme, "author") for scheme in SCHEMES]))
+    return float(np.mean([values[f"{scheme}.{measure}.{method}"] / values[f"{scheme}.{measure}.author"] for scheme in SCHEMES]))

@@ -203,12 +203,12 @@ def analyze(table, cfg, run, progress=True):
 
 
 def build(cfg, run, progress=True):
-    """The dataset of a run: its rendered notes and, where they are found, labeled recordings to test on.
+    """The dataset of a run: the notes that it trains on and, where they are found, labeled recordings to test on.
 
     Parameters
     ----------
     cfg : Config
-        `sources` to render, `recordings` to test on.
+        `sources` to train on, `recordings` to test on.
     run : paths.Run
     progress : bool
 
@@ -225,12 +225,11 @@ def build(cfg, run, progress=True):
     """
     tables, rng = [catalog.table(cfg).assign(kind="note")], np.random.default_rng([cfg.seed, 8])
     for name in cfg.recordings:
-        if sources.folder(name):
-            table = catalog.recordings(name)
-            notes = table[(table["kind"] == "note") & table["note_number"].notna() & (table["reason"] == "")]
+        if sources.folder(name) and name not in cfg.sources:
+            notes = catalog.notes(name)
             chosen = rng.choice(len(notes), min(cfg.recordings_each, len(notes)), replace=False)
             tables.append(notes.iloc[np.sort(chosen)])
     data, skipped = analyze(pd.concat(tables, ignore_index=True), cfg, run, progress)
-    for name, split in protocols(data.table, cfg.seed).items():
+    for name, split in protocols(data.table, cfg.seed, cfg.sources).items():
         data.table[name] = split
     return data.leveled(cfg.level), skipped

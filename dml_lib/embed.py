@@ -1,11 +1,13 @@
 """F over whole sounds: one point a frame, and one point a sound."""
 
 import numpy as np
+import pooch
 import torch
 
 from . import tensors
 from .features import log_compress
-from .weights import ADVICE
+from .store import digest
+from .weights import ADVICE, find, open_weights
 
 BLOCK_FRAMES = 512  # larger blocks leave the cache; a longer sound is a block of its own
 
@@ -96,3 +98,28 @@ def load_embedding(path):
     """
     found, _ = tensors.read(path, "embedding", ADVICE)
     return found["frames"].numpy(), found["sounds"].numpy()
+
+
+def shipped(scheme, dataset, run):
+    """Where the network that ships for a scheme hears the sounds of a run: (frames, sounds), as `load_embedding`.
+
+    It is kept in the run, and made again where the network or the sounds are others.
+
+    Parameters
+    ----------
+    scheme : str
+    dataset : Dataset
+    run : paths.Run
+
+    Raises
+    ------
+    ValueError
+        Unknown scheme, or no network of it.
+    """
+    file, path = find(scheme), run.embedding(scheme, "shipped")
+    of = digest(pooch.file_hash(str(file)), dataset.table["sound_id"].tolist())
+    if not path.is_file() or tensors.read(path, "embedding", ADVICE)[1].get("of") != of:
+        model, cfg = open_weights(file)
+        z = embed_frames(model, dataset, cfg)
+        tensors.write(path, {"frames": z, "sounds": sound_points(z, dataset)}, of=of)
+    return load_embedding(path)

@@ -30,6 +30,7 @@ from .weights import save_weights
 FULL = Config.preset("paper", sounds_per_instrument=500, recordings_each=1_500, eval_frames=20_000, threads=1)
 JUDGED = {"valid": 400, "test": 600}  # sounds of each part: embedding all of them takes longer than training
 EVERY = {"sources": (*FULL.sources, "generaluser_147", "sonivox"), "sounds_per_instrument": 750}  # all banks at hand
+MORE = {"sources": (*FULL.sources, "sonivox"), "sounds_per_instrument": 625}  # as many notes a bank as `FULL` and one family more
 LEFT_OUT = ("timgm", "fluid", "generaluser", "philharmonia")  # in turn; sonivox validates
 
 
@@ -73,6 +74,11 @@ EXPERIMENTS = {
     }, ("instrument_pitch_2",)),
     "schemes": Experiment({"ours": ("ours", {"ours_iterations": 7_000})}, neighbors=100_000),
     "rotation": Experiment({"ours": ("ours", EVERY | {"ours_iterations": 1_500})}, ("instrument", "pitch"), rotate=True),
+    "specimens": Experiment({
+        "two_families": ("ours", {"ours_iterations": 1_500}),
+        "three_families": ("ours", MORE | {"ours_iterations": 1_500}),
+        "and_recordings": ("ours", MORE | {"sources": (*MORE["sources"], "philharmonia"), "ours_iterations": 1_500}),
+    }, ("instrument",)),
     "speed": Experiment({"paper": ("paper", {"paper_iterations": 5_000}), "ours": ("ours", {"ours_iterations": 250})}, seeds=1),
 }
 

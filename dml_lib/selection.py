@@ -11,14 +11,18 @@ system". Chapter 06.
 """
 
 import numpy as np
+from scipy.spatial.distance import cdist
 
 STEP_FRAMES = 5
 REGION = 100  # nearest units that count as the right region
-CANDIDATES, KEPT = 20, 96  # nearest units of a path point; stretches of a step that are compared
+CANDIDATES, KEPT = 40, 128  # nearest units of a path point; stretches of a step that are compared
 CONTEXT = (-4, -1, 0, 3)  # frames about a join that are compared: the network sees 5 before and 4 after
+CHANGE = 2.0  # what any change of sound counts: a window over two sounds is heard as neither of them
 PITCH = 1.0  # what an octave counts beside the difference of log spectra
-JOINS = (0.1, 0.2, 0.4, 0.8)  # weights of joins that are tried where the network can hear the choice; else the second
-REVISIONS = 8  # choices for one weight, until no stretch is played twice
+RISE = 12.0  # what a rise counts beside it: a fall is heard as an end, a rise as a new attack
+RISE_GAIN = 5_000.0  # a rise from silence is heard even where it leads to a soft sound
+JOIN = 0.018  # what joins count beside distances from the path, in radii of the corpus
+REVISIONS = 16  # choices for one weight, until no stretch is played twice
 
 
 def nearest_units(path, units, banned=()):
@@ -69,25 +73,37 @@ class Costs:
         return (far + (frame > end)).mean(axis=1)
 
     def context(self, unit):
-        """Log spectra about the first frame of stretches, (n, 4 n_bands); nothing sounds beyond a sound's ends."""
+        """Log spectra about the first frame of stretches, (n, 4, n_bands); nothing sounds beyond a sound's ends."""
         frame, last = unit[:, None] + np.array(CONTEXT), self.units.end(unit)[:, None]
         inside = (frame >= unit[:, None] - self.units.frame[unit][:, None]) & (frame <= last)
-        x = self.units.spectra(np.where(inside, frame, unit[:, None])) * inside[:, :, None]
-        return x.reshape(len(unit), -1) / np.sqrt(x[0].size)
+        return self.units.spectra(np.where(inside, frame, unit[:, None])) * inside[:, :, None]
 
     def silence(self, unit, side):
         """How much sounds before (side 0) or from (side 1) the first frame of stretches, (n,): what a path's ends cut off."""
-        return np.linalg.norm(self.context(unit).reshape(len(unit), 2, -1)[:, side], axis=1)
+        x = self.context(unit)
+        return np.linalg.norm(x[:, 2 * side:2 * side + 2].reshape(len(x), -1), axis=1) / np.sqrt(x[0].size)
+
+    def rise(self, a, b):
+        """Mean rise over the bands, in log magnitude, at joins from contexts a to contexts b, (n_a, n_b).
+
+        It counts from the last frame that is heard to the louder of the two that follow, by a gain at which soft sounds
+        are far above silence.
+        """
+        last, first = (np.log1p(RISE_GAIN / self.units.gain * np.expm1(x)) for x in (a[:, 1], b[:, 2:].max(axis=1)))
+        return (cdist(last, first, "cityblock") - last.sum(axis=1)[:, None] + first.sum(axis=1)) / 2 / last.shape[1]
 
     def join(self, before, after):
         """Cost of going on with each of `after` where each of `before` would come, (n_before, n_after); 0 for itself.
 
-        The root mean square difference of log spectra, and of pitch in octaves, up to one, where both are labeled.
+        A constant, the root mean square difference of log spectra about the join, what rises there, and the difference of
+        pitch in octaves, up to one, where both are labeled.
         """
         a, b = self.context(before), self.context(after)
-        square = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1) - 2 * a @ b.T
+        flat, other = (x.reshape(len(x), -1) / np.sqrt(x[0].size) for x in (a, b))
+        square = (flat**2).sum(axis=1)[:, None] + (other**2).sum(axis=1) - 2 * flat @ other.T
         note = self.notes[self.units.sound[before]][:, None] - self.notes[self.units.sound[after]]
-        cost = np.sqrt(np.maximum(square, 0)) + PITCH * np.nan_to_num(np.minimum(np.abs(note), 12) / 12)
+        octaves = np.nan_to_num(np.minimum(np.abs(note), 12) / 12)
+        cost = CHANGE + np.sqrt(np.maximum(square, 0)) + RISE * self.rise(a, b) + PITCH * octaves
         return np.where(before[:, None] == after, 0, cost)
 
 
@@ -147,13 +163,6 @@ def runs(chosen, units):
     return np.stack([first, chosen[first]], axis=1)
 
 
-def magnitudes(chosen, units, n_frames):
-    """Magnitudes of stretches one after another, (n_frames, n_bins), float32: nearly those of their sound, before there is any."""
-    frame = (chosen[:, None] + np.arange(STEP_FRAMES)).ravel()[:n_frames]
-    last = np.repeat(units.end(chosen), STEP_FRAMES)[:n_frames]
-    return units.dataset.frames[units.row[np.minimum(frame, last)]].astype(np.float32) * (frame <= last)[:, None]
-
-
 def _choose(candidates, near, ends, joins):
     """The cheapest stretches, chosen again while some are played twice, (n_steps,), int64."""
     target = [cost.copy() for cost in near]
@@ -169,20 +178,17 @@ def _choose(candidates, near, ends, joins):
     return chosen
 
 
-def viterbi(path, units, banned=(), hear=None):
+def viterbi(path, units, banned=()):
     """The stretches that lie near the path and join well, (n_steps,), int64: the first unit of each.
 
     Minimizes the distance of all frames played from the path, and at each join the difference of what is heard about it
-    from what the sound before would have gone on with. To go on within one sound costs nothing; what comes before the
-    path's start and after its end is silence. Where the network can hear the choice, several weights of joins are tried
-    and the one is kept that it hears nearest to the path.
+    from what the sound before would have gone on with, above all what rises there. To go on within one sound costs
+    nothing; what comes before the path's start and after its end is silence.
 
     Parameters
     ----------
     path, units, banned
         As for `nearest_units`.
-    hear : callable, optional
-        Magnitudes (n_frames, n_bins) -> places (n_frames, n_dims): the network.
 
     Raises
     ------
@@ -191,7 +197,7 @@ def viterbi(path, units, banned=(), hear=None):
 
     Source
     ------
-    Hunt and Black 1996; the context of a join, the silence at the ends and the choice by ear are ours.
+    Hunt and Black 1996; the context of a join, its rise and the silence at the ends are ours.
     """
     path = units.check(path)
     costs = Costs(path, units)
@@ -199,10 +205,5 @@ def viterbi(path, units, banned=(), hear=None):
     near = [costs.target(step, unit) for step, unit in enumerate(candidates)]
     rest = len(path) - STEP_FRAMES * (len(near) - 1)
     ends = costs.silence(candidates[0], 0), costs.silence(_following(candidates[-1], units, rest), 1)
-    joins = [costs.join(_following(a, units), b) for a, b in zip(candidates, candidates[1:])]
-    weights = JOINS if hear else JOINS[1:2]
-    choices = [_choose(candidates, near, [w * end for end in ends], [w * join for join in joins]) for w in weights]
-    if not hear:
-        return choices[0]
-    far = [np.linalg.norm(hear(magnitudes(chosen, units, len(path))) - path, axis=1).mean() / costs.scale for chosen in choices]
-    return choices[int(np.argmin(np.array(far) + [len(repeated(chosen)) / len(chosen) for chosen in choices]))]
+    joins = [JOIN * costs.join(_following(a, units), b) for a, b in zip(candidates, candidates[1:])]
+    return _choose(candidates, near, [JOIN * end for end in ends], joins)

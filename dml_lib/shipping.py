@@ -231,6 +231,12 @@ def card(content):
     ])
 
 
+def figures(folder=paths.WEIGHTS):
+    """Values of the networks that ship, from their `<scheme>.json`: `<scheme>.<value>`."""
+    found = {scheme: results.load(folder / f"{scheme}.json")["values"] for scheme in SCHEMES}
+    return {f"{scheme}.{name}": value for scheme, values in found.items() for name, value in values.items()}
+
+
 def summary(folder=paths.WEIGHTS, recorded=paths.RECORDED / "paper"):
     """The README's table of what the networks reach, in Markdown: those that ship and, where they were run, those of `paper-run`."""
     found = {scheme: (folder / f"{scheme}.json", "") for scheme in SCHEMES} | {

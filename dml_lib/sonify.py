@@ -52,7 +52,7 @@ class Instrument:
     dataset : Dataset
     cfg : Config
     model : Embedder, optional
-        Lets our method judge its choice by ear before it is played.
+        Hears what is played: for measures, and for questions from anywhere.
     keep : np.ndarray, (n_sounds,), bool, optional
         Sounds that may be played.
 
@@ -97,7 +97,7 @@ class Instrument:
         check_name("method", method, METHODS)
         path, units, audio = self.units.check(path, 2), self.units, self.audio
         if method == "ours":
-            chosen = selection.viterbi(path, units, banned, self.hear)
+            chosen = selection.viterbi(path, units, banned)
             seconds = (len(path) - 1) * units.frame_s if seconds is None else seconds
             y = synthesis.splice(chosen, units, audio, round(seconds * audio.sr))
         else:

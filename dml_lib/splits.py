@@ -74,26 +74,30 @@ def family_split(table, test_family, seed):
     return split
 
 
-def protocols(table, seed):
+def protocols(table, seed, taught=()):
     """Which sounds each protocol tests on, for networks trained on the training sounds of `random`.
 
     Parameters
     ----------
     table : pandas.DataFrame
-        `recorded` (bool), `source_family`, `kind`.
+        `recorded` (bool), `source_family`, `kind`, `library`.
     seed : int
+    taught : sequence of str
+        Libraries of recordings that are trained on like rendered notes.
 
     Returns
     -------
     dict of str to np.ndarray, (n_sounds,), str
         By protocol: train, valid, test, or "" for sounds that take no part. `held_out` tests on a sound bank of another
-        family than all that were rendered, `real` on recorded performances; each is absent without such sounds.
+        family than all that were trained on, `real` on recorded performances; each is absent without such sounds.
 
     Source
     ------
     Our choice. Chapter 01.
     """
     recorded = table["recorded"].to_numpy(bool)
+    if len(taught):
+        recorded = recorded & ~table["library"].isin(taught).to_numpy()
     random = np.full(len(table), "", dtype="<U5")
     random[~recorded] = random_split((~recorded).sum(), seed)
     found = {"random": random}

@@ -53,6 +53,17 @@ def test_recordings_are_read_in_their_layouts(bare, tone):
     assert labels == [("french-horn", 69), ("flute", 60), ("organ", 50)]
 
 
+def test_recordings_among_the_sources_teach_beside_the_banks(bare, tone):
+    folder = paths.DATA / "philharmonia"
+    for name in ("flute_A4_1_forte_normal.wav", "flute_phrase_forte_trills.wav"):
+        tone(folder / "flute" / name)
+    banks = catalog.table(Config(sounds_per_instrument=3))
+    both = catalog.table(Config(sources=("timgm6mb", "philharmonia"), sounds_per_instrument=3))
+    taught = both[both["library"] == "philharmonia"]
+    assert len(both) == len(banks) + 1 and taught["note_number"].tolist() == [69]  # a phrase is no note
+    assert both[both["library"] == "timgm6mb"]["sound_id"].tolist() == banks["sound_id"].tolist()
+
+
 def test_what_is_no_recording_is_refused(bare):
     with pytest.raises(sources.SourceMissing, match="recordings of 'timgm6mb', found the soundfont .*TimGM6mb.sf2"):
         catalog.recordings("timgm6mb")

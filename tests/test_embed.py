@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from dml_lib import embed
+from dml_lib import embed, paths
 from dml_lib.config import Config
 from dml_lib.dataset import Dataset
 from dml_lib.embed import embed_frames, load_embedding, save_embedding, sound_points
 from dml_lib.model import Embedder
 from dml_lib.paths import Damaged
+from dml_lib.weights import save_weights
 
 
 def slow_embedding(model, dataset, cfg):
@@ -138,3 +139,18 @@ def test_noise_does_not_depend_on_blocks(monkeypatch, make_dataset):
     whole = embed_frames(model, sounds, noisy)
     monkeypatch.setattr(embed, "BLOCK_FRAMES", 16)
     np.testing.assert_allclose(embed_frames(model, sounds, noisy), whole, atol=1e-5)
+
+
+def test_where_the_network_that_ships_hears_a_run_is_kept_until_it_is_another(model, dataset, cfg, tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "WEIGHTS", tmp_path / "weights")
+    run, file = paths.Run("test", str(tmp_path / "run")), tmp_path / "weights" / "pitch.safetensors"
+    save_weights(file, model, cfg, "paper", scheme="pitch")
+    z, points = embed.shipped("pitch", dataset, run)
+    assert np.array_equal(z, embed_frames(model, dataset, cfg)) and np.array_equal(points, sound_points(z, dataset))
+    monkeypatch.setattr(embed, "embed_frames", None)  # kept: nothing is embedded again
+    assert np.array_equal(embed.shipped("pitch", dataset, run)[0], z)
+    monkeypatch.undo()
+    monkeypatch.setattr(paths, "WEIGHTS", tmp_path / "weights")
+    save_weights(file, Embedder(seed=5, **cfg.network()).eval(), cfg, "paper", scheme="pitch")
+    assert not np.allclose(embed.shipped("pitch", dataset, run)[0], z)
+    assert len(embed.shipped("pitch", dataset.subset(np.arange(40) < 9), run)[1]) == 9

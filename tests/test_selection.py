@@ -59,11 +59,22 @@ def test_the_path_of_a_sound_is_played_by_that_sound_unless_banned(corpus):
 
 def test_join_costs(corpus, path):
     costs, unit = S.Costs(path, corpus), np.array([0, 11, 40])
-    cost = costs.join(unit, unit)
+    cost, a = costs.join(unit, unit), costs.context(unit)
     notes = corpus.dataset.table["note_number"].to_numpy()[corpus.sound[unit]]
-    assert np.array_equal(np.diag(cost), [0, 0, 0]) and np.allclose(cost, cost.T, atol=1e-5)
-    spectral = np.linalg.norm(costs.context(unit[:1]) - costs.context(unit[1:2]))
-    assert np.isclose(cost[0, 1], spectral + S.PITCH * abs(notes[0] - notes[1]) / 12, rtol=1e-4)
+    assert np.array_equal(np.diag(cost), [0, 0, 0])
+    spectral = np.sqrt(np.square(a[0] - a[1]).mean())
+    assert np.isclose(cost[0, 1], S.CHANGE + spectral + S.RISE * costs.rise(a, a)[0, 1] + S.PITCH * abs(notes[0] - notes[1]) / 12, rtol=1e-4)
+
+
+def test_only_what_gets_louder_at_a_join_rises(corpus, path):
+    costs = S.Costs(path, corpus)
+    silence, soft, loud = (np.full((1, 4, 6), x, np.float32) for x in (0, 0.1, 2))
+    assert abs(costs.rise(loud, soft)) < 1e-6 and abs(costs.rise(loud, silence)) < 1e-6
+    assert costs.rise(soft, loud) > 0 and costs.rise(silence, soft) > costs.rise(soft, loud) / 2  # soft as it is, it enters from nothing
+    assert np.isclose(costs.rise(silence, soft)[0, 0], np.log1p(S.RISE_GAIN / corpus.gain * np.expm1(0.1)))
+    late = silence.copy()
+    late[:, 3] = 2
+    assert np.isclose(costs.rise(silence, late), costs.rise(silence, loud))  # an attack soon after the join counts as one at it
 
 
 def test_nothing_sounds_beyond_a_sound(corpus, path):
@@ -91,26 +102,6 @@ def test_repeated_and_runs(corpus):
     chosen = np.array([first, first + 5, 0, first + 6])
     assert S.repeated(chosen).tolist() == [3]
     assert S.runs(chosen, corpus).tolist() == [[0, first], [2, 0], [3, first + 6]]
-
-
-def test_magnitudes_are_those_of_the_stretches(corpus):
-    data = corpus.dataset
-    chosen = np.array([data.start[3], data.start[4] + data.n_frames[4] - 2])
-    x = S.magnitudes(chosen, corpus, 9)
-    assert x.shape == (9, data.frames.shape[1]) and not x[7:].any()
-    assert np.array_equal(x[5:7], data.features(4)[-2:].astype(np.float32))
-
-
-def test_what_the_network_hears_decides(corpus, path):
-    heard = []
-
-    def hear(x):
-        heard.append(x)
-        return path + (len(heard) != 2)  # only the second choice sounds right
-
-    expected = S.viterbi(path, corpus, hear=hear)
-    assert len(heard) == len(S.JOINS)
-    assert np.array_equal(S.magnitudes(expected, corpus, len(path)), heard[1])
 
 
 def test_sounds_shorter_than_a_step_can_be_played(cfg, make_dataset):

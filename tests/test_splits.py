@@ -80,6 +80,16 @@ def test_protocols_never_train_on_a_recording_or_test_on_a_phrase():
     assert not table["recorded"][found["random"] == "test"].any()
 
 
+def test_recordings_that_teach_are_trained_on_and_not_tested_as_real():
+    table = many_sources().assign(library=lambda rows: rows["source_family"])
+    found = splits.protocols(table, seed=2, taught=["timgm", "philharmonia"])
+    assert list(found) == ["random", "held_out"]
+    philharmonia = (table["source_family"] == "philharmonia").to_numpy()
+    assert (found["random"][philharmonia] != "").all() and (found["random"][philharmonia] == "train").any()
+    assert not table["recorded"][(found["held_out"] == "train") & ~philharmonia].any()
+    assert set(table["source_family"][found["held_out"] == "test"]) == {"generaluser"}
+
+
 def test_a_family_that_was_rendered_is_no_held_out_test():
     table = many_sources()
     table.loc[:5, "source_family"] = "generaluser"

@@ -40,22 +40,31 @@ def recordings(name):
     return read(folder, name, source.family)
 
 
+def notes(name):
+    """The labeled single notes of a source of recordings; parameters and errors as for `recordings`."""
+    table = recordings(name)
+    return table[(table["kind"] == "note") & table["note_number"].notna() & (table["reason"] == "")]
+
+
 def table(cfg):
-    """The table of sounds of a run, one row a sound.
+    """The table of sounds that a run trains on, one row a sound.
 
     Returns
     -------
     pandas.DataFrame
-        The recipe columns of `soundfont.recipes` and `source_family`, `checksum` (sha256 of the source file).
+        Of each sound bank of `cfg.sources` the recipe columns of `soundfont.recipes` and `source_family`, `checksum` (sha256
+        of the source file); of each folder of recordings its `notes`.
 
     Raises
     ------
     sources.SourceMissing
-        A source of `cfg.sources` is not on this machine, or no soundfont.
+        A source of `cfg.sources` is not on this machine.
     """
-    tables = []
-    share = -(-cfg.sounds_per_instrument // len(cfg.sources))
-    for name in cfg.sources:
+    recorded = [name for name in cfg.sources if sources.kind(name) == "recordings"]
+    banks = [name for name in cfg.sources if name not in recorded]
+    tables = [notes(name) for name in recorded]
+    share = -(-cfg.sounds_per_instrument // max(len(banks), 1))
+    for name in banks:
         checksum = pooch.file_hash(str(sources.soundfont_file(name)))
         rows = soundfont.recipes(name, share, cfg.note_step, cfg.seed)
         tables.append(rows.assign(source_family=SOURCES[name].family, checksum=checksum))
