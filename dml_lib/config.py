@@ -42,8 +42,8 @@ class Config:
     threads: int = 2  # a fixed number, because sums in another order differ in the last bit
 
     # sounds
-    sources: tuple = ("timgm6mb",)
-    recordings: tuple = ()  # tested on, never trained on; those that are not found are shown as not run
+    sources: tuple = ("timgm6mb",)  # trained on: sound banks, rendered, and folders of recordings
+    recordings: tuple = ()  # tested on, never trained on unless named above; those that are not found are shown as not run
     recordings_each: int = 1_500
     sounds_per_instrument: int = 64
     note_step: int = 2  # every second semitone keeps several sounds a note where there are few

@@ -221,7 +221,7 @@ def build(cfg, run, progress=True):
     Raises
     ------
     sources.SourceMissing
-        A source to render is not on this machine.
+        A source to train on is not on this machine.
     """
     tables, rng = [catalog.table(cfg).assign(kind="note")], np.random.default_rng([cfg.seed, 8])
     for name in cfg.recordings:

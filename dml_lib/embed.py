@@ -7,7 +7,7 @@ import torch
 from . import tensors
 from .features import log_compress
 from .store import digest
-from .weights import ADVICE, find, open_weights
+from .weights import ADVICE, find, load_weights
 
 BLOCK_FRAMES = 512  # larger blocks leave the cache; a longer sound is a block of its own
 
@@ -100,26 +100,43 @@ def load_embedding(path):
     return found["frames"].numpy(), found["sounds"].numpy()
 
 
-def shipped(scheme, dataset, run):
-    """Where the network that ships for a scheme hears the sounds of a run: (frames, sounds), as `load_embedding`.
+def shipped(scheme, dataset, cfg, run):
+    """Where the network that ships for a scheme hears the sounds of a run.
 
-    It is kept in the run, and made again where the network or the sounds are others.
+    It is kept in the run, and made again where the network, the sounds or the front end are others.
 
     Parameters
     ----------
     scheme : str
     dataset : Dataset
+    cfg : Config
+        Of the run.
     run : paths.Run
+
+    Returns
+    -------
+    frames : np.ndarray, (n_frames_total, n_dims), float32
+    points : np.ndarray, (n_sounds, n_dims), float32
 
     Raises
     ------
     ValueError
-        Unknown scheme, or no network of it.
+        Unknown scheme, no network of it, or one of another front end than the run's.
+    Damaged
+        What was kept is not whole.
+
+    Source
+    ------
+    Our choice. Chapters 05 to 07.
     """
-    file, path = find(scheme), run.embedding(scheme, "shipped")
-    of = digest(pooch.file_hash(str(file)), dataset.table["sound_id"].tolist())
-    if not path.is_file() or tensors.read(path, "embedding", ADVICE)[1].get("of") != of:
-        model, cfg = open_weights(file)
-        z = embed_frames(model, dataset, cfg)
-        tensors.write(path, {"frames": z, "sounds": sound_points(z, dataset)}, of=of)
-    return load_embedding(path)
+    file, path, cure = find(scheme), run.embedding(scheme, "shipped"), "delete it and run the chapter again"
+    model, _ = load_weights(file, cfg, "ours")
+    of = digest(pooch.file_hash(str(file)), cfg.front_end(), cfg.level, dataset.table[["sound_id", "checksum"]].to_numpy().tolist())
+    if path.is_file():
+        found, card = tensors.read(path, "embedding", cure)
+        if card.get("of") == of:
+            return found["frames"].numpy(), found["sounds"].numpy()
+    z = embed_frames(model, dataset, cfg)
+    points = sound_points(z, dataset)
+    tensors.write(path, {"frames": z, "sounds": points}, of=of)
+    return z, points

@@ -16,13 +16,13 @@ from scipy.spatial.distance import cdist
 STEP_FRAMES = 5
 REGION = 100  # nearest units that count as the right region
 CANDIDATES, KEPT = 40, 128  # nearest units of a path point; stretches of a step that are compared
-CONTEXT = (-4, -1, 0, 3)  # frames about a join that are compared: the network sees 5 before and 4 after
-CHANGE = 2.0  # what any change of sound counts: a window over two sounds is heard as neither of them
-PITCH = 1.0  # what an octave counts beside the difference of log spectra
+CONTEXT = (-4, -1, 0, 3)  # frames about a join that are compared, two on each side: the network sees 5 before and 4 after
+CHANGE = 2.0  # what any jump counts beside the difference of log spectra: a window over two sounds is heard as neither of them
+PITCH = 1.0  # what an octave counts beside it
 RISE = 12.0  # what a rise counts beside it: a fall is heard as an end, a rise as a new attack
 RISE_GAIN = 5_000.0  # a rise from silence is heard even where it leads to a soft sound
 JOIN = 0.018  # what joins count beside distances from the path, in radii of the corpus
-REVISIONS = 16  # choices for one weight, until no stretch is played twice
+REVISIONS = 16  # choices at most, until no stretch is played twice
 
 
 def nearest_units(path, units, banned=()):
@@ -86,8 +86,8 @@ class Costs:
     def rise(self, a, b):
         """Mean rise over the bands, in log magnitude, at joins from contexts a to contexts b, (n_a, n_b).
 
-        It counts from the last frame that is heard to the louder of the two that follow, by a gain at which soft sounds
-        are far above silence.
+        Contexts are (n, 4, n_bands). It counts from the last frame that is heard to the louder, band by band, of the two that
+        follow, by a gain at which soft sounds are far above silence. Our choice.
         """
         last, first = (np.log1p(RISE_GAIN / self.units.gain * np.expm1(x)) for x in (a[:, 1], b[:, 2:].max(axis=1)))
         return (cdist(last, first, "cityblock") - last.sum(axis=1)[:, None] + first.sum(axis=1)) / 2 / last.shape[1]

@@ -231,9 +231,9 @@ def card(content):
     ])
 
 
-def figures(folder=paths.WEIGHTS):
-    """Values of the networks that ship, from their `<scheme>.json`: `<scheme>.<value>`."""
-    found = {scheme: results.load(folder / f"{scheme}.json")["values"] for scheme in SCHEMES}
+def reached():
+    """What the networks that ship reach by their cards, `<scheme>.<value>`: dict of str to float. Chapter 04."""
+    found = {scheme: results.load(paths.WEIGHTS / f"{scheme}.json")["values"] for scheme in SCHEMES}
     return {f"{scheme}.{name}": value for scheme, values in found.items() for name, value in values.items()}
 
 

@@ -52,7 +52,7 @@ class Instrument:
     dataset : Dataset
     cfg : Config
     model : Embedder, optional
-        Hears what is played: for measures, and for questions from anywhere.
+        Hears what is played, for measures, and files from outside, for the ends of paths.
     keep : np.ndarray, (n_sounds,), bool, optional
         Sounds that may be played.
 

@@ -1,6 +1,7 @@
 """Which sounds are trained on and which tested: by chance, by source family, on recordings.
 
-The honesty of every figure depends on it: no source family crosses `held_out`, and no recording is ever trained on.
+The honesty of every figure depends on it: no source family crosses `held_out`, and recordings are trained on only where
+they are named as sources, and then no sound of their family is tested on as `held_out` or `real`.
 """
 
 import numpy as np

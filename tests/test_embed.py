@@ -10,7 +10,7 @@ from dml_lib.dataset import Dataset
 from dml_lib.embed import embed_frames, load_embedding, save_embedding, sound_points
 from dml_lib.model import Embedder
 from dml_lib.paths import Damaged
-from dml_lib.weights import save_weights
+from dml_lib.weights import WeightsMismatch, save_weights
 
 
 def slow_embedding(model, dataset, cfg):
@@ -144,13 +144,22 @@ def test_noise_does_not_depend_on_blocks(monkeypatch, make_dataset):
 def test_where_the_network_that_ships_hears_a_run_is_kept_until_it_is_another(model, dataset, cfg, tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "WEIGHTS", tmp_path / "weights")
     run, file = paths.Run("test", str(tmp_path / "run")), tmp_path / "weights" / "pitch.safetensors"
-    save_weights(file, model, cfg, "paper", scheme="pitch")
-    z, points = embed.shipped("pitch", dataset, run)
+    cfg = cfg.with_(ours_pool=1, ours_deep=False)  # the layers of `model`
+    dataset.table["checksum"] = "0"
+    save_weights(file, model, cfg, "ours", scheme="pitch")
+    z, points = embed.shipped("pitch", dataset, cfg, run)
     assert np.array_equal(z, embed_frames(model, dataset, cfg)) and np.array_equal(points, sound_points(z, dataset))
     monkeypatch.setattr(embed, "embed_frames", None)  # kept: nothing is embedded again
-    assert np.array_equal(embed.shipped("pitch", dataset, run)[0], z)
+    assert np.array_equal(embed.shipped("pitch", dataset, cfg, run)[0], z)
     monkeypatch.undo()
     monkeypatch.setattr(paths, "WEIGHTS", tmp_path / "weights")
-    save_weights(file, Embedder(seed=5, **cfg.network()).eval(), cfg, "paper", scheme="pitch")
-    assert not np.allclose(embed.shipped("pitch", dataset, run)[0], z)
-    assert len(embed.shipped("pitch", dataset.subset(np.arange(40) < 9), run)[1]) == 9
+    dataset.table.loc[0, "checksum"] = "1"  # another file of the same name: heard again
+    monkeypatch.setattr(embed, "embed_frames", lambda *of: z + 1)
+    assert np.array_equal(embed.shipped("pitch", dataset, cfg, run)[0], z + 1)
+    monkeypatch.undo()
+    monkeypatch.setattr(paths, "WEIGHTS", tmp_path / "weights")
+    save_weights(file, Embedder(seed=5, **cfg.network("ours")).eval(), cfg, "ours", scheme="pitch")
+    assert not np.allclose(embed.shipped("pitch", dataset, cfg, run)[0], z)
+    assert len(embed.shipped("pitch", dataset.subset(np.arange(40) < 9), cfg, run)[1]) == 9
+    with pytest.raises(WeightsMismatch, match="hop_length"):
+        embed.shipped("pitch", dataset, cfg.with_(hop_length=400), run)

@@ -77,6 +77,17 @@ def test_only_what_gets_louder_at_a_join_rises(corpus, path):
     assert np.isclose(costs.rise(silence, late), costs.rise(silence, loud))  # an attack soon after the join counts as one at it
 
 
+def test_to_get_louder_costs_more_than_to_get_softer(make_dataset, cfg, path):
+    data = make_dataset(n_sounds=2)
+    data.frames[data.where(0)] = 0.01
+    data.frames[data.where(1)] = 5
+    data.table["note_number"] = 60
+    costs = S.Costs(path, Units(np.zeros((len(data.frames), 3)), data, cfg))
+    soft, loud = np.array([4]), np.array([data.start[1] + 4])
+    assert costs.join(soft, loud) - costs.join(loud, soft) == pytest.approx(S.RISE * costs.rise(costs.context(soft), costs.context(loud)), rel=1e-4)
+    assert costs.join(loud, soft) > S.CHANGE
+
+
 def test_nothing_sounds_beyond_a_sound(corpus, path):
     costs = S.Costs(path, corpus)
     first = corpus.dataset.start[[1, 5]]

@@ -200,6 +200,17 @@ def test_what_ships_is_what_its_card_says(scheme):
         assert content["values"][name] == pytest.approx(content["values"][name.removeprefix("float16.")], abs=0.01)
 
 
+def test_what_the_cards_say_is_read_as_one(small, tmp_path, monkeypatch):
+    work, _ = small
+    monkeypatch.setattr(shipping, "SCHEMES", ("instrument",))
+    ship(work, paths.WEIGHTS)
+    found = shipping.reached()
+    assert found["instrument.knn.instrument.random"] == results.load(paths.WEIGHTS / "instrument.json")["values"]["knn.instrument.random"]
+    (paths.WEIGHTS / "instrument.json").unlink()
+    with pytest.raises(results.ResultMissing):
+        shipping.reached()
+
+
 @needs_weights
 def test_the_networks_are_small():
     assert sum(path.stat().st_size for path in paths.WEIGHTS.iterdir()) <= 30e6
