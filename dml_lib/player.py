@@ -81,7 +81,9 @@ def _column(key, title, values):
 
 
 def _data(table, points, keys, title, axes, columns, frame_s, parts, embed):
-    names = table["name"] if "name" in table else table["path"] if "path" in table else pd.Series(catalog.titles(table))
+    names = next((table[key] for key in ("name", "path") if key in table), pd.Series(None, table.index, object))
+    if names.isna().any():
+        names = names.fillna(pd.Series(catalog.titles(table), table.index))
     files = next((table[key].fillna("") for key in ("file", "path") if key in table), names.map(lambda _: ""))
     table = catalog.with_family(table)
     used = [_column(key, what, table[key]) for key, what in columns.items() if key in table and table[key].notna().any()]

@@ -11,6 +11,7 @@ import pytest
 import soundfile
 
 from dml_lib import palette, player
+from dml_lib.sounds import catalog
 
 SR = 44_100
 TONE = (0.5 * np.sin(2 * np.pi * 440 * np.arange(SR) / SR)).astype(np.float32)
@@ -50,6 +51,13 @@ def test_labels_are_text_never_markup():
 def test_no_name_leaves_its_string(name):
     text = player.script_text([name])
     assert text.isascii() and not re.search(r"[<\n\r]", text) and json.loads(text) == [name]
+
+
+def test_a_rendered_sound_beside_files_is_called_by_what_it_is(tmp_path, sounds):
+    table = sounds.assign(path=pd.Series(["a.wav", None, *["b.wav"] * (len(sounds) - 2)], dtype="str"))
+    player.write_map(tmp_path, table, np.zeros((len(table), 3), np.float32), audio=short, progress=False, say=str)
+    names = read_data(tmp_path)[1]["names"]
+    assert names[0] == "a.wav" and names[1] == catalog.titles(table)[1]
 
 
 def test_map_folder_holds_the_table_and_nothing_named_by_strangers(tmp_path, sounds):
