@@ -91,9 +91,9 @@ class Explorer:
 
     def _walk(self):
         frames, points = self.spaces[self.scheme.value]
-        path = np.linspace(points[self.sound.value], points[self.goal.value], PATH_FRAMES)
-        keep = self.chosen()
-        made = sonify.Instrument(frames, self.dataset, self.cfg, keep=keep if keep.any() else None).play(path)
+        ends, keep = (self.sound.value, self.goal.value), self.chosen()
+        path = np.linspace(*points[list(ends)], PATH_FRAMES)
+        made = sonify.Instrument(frames, self.dataset, self.cfg, keep=keep if keep.any() else None).play(path, ends=ends)
         self.heard.outputs = _shown(player.listen({f"{self.sound.label} to {self.goal.label}": (made.y, made.sr)}))
 
 

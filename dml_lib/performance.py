@@ -131,13 +131,14 @@ def perform(instrument, cfg, start, end=None, way=None, seconds=None, method="ou
     n_steps = 1 + math.ceil(seconds / step - 1e-9)
     if way == "trajectory":
         return instrument.play(trajectories.stretch(z, n_steps), method, [] if row is None else [row], seed, seconds)
-    point = np.median(z, axis=0)
+    point, last = np.median(z, axis=0), None
     if between:
-        points = np.stack([point, np.median(locate(end, instrument, cfg)[0], axis=0)])
+        goal, last = locate(end, instrument, cfg)
+        points = np.stack([point, np.median(goal, axis=0)])
         lead = trajectories.Graph(instrument.units.z).geodesic if way == "geodesic" else getattr(trajectories, way)
         path = lead(points, n_steps)
     elif way == "walk":
         path = trajectories.walk(point, n_steps, seed, step=instrument.units.radius * WALK_STEP)
     else:
         path = trajectories.stretch(trajectories.Graph(instrument.units.z).walk(point, 2 + n_steps // STEP_FRAMES, seed), n_steps)
-    return instrument.play(path, method, seed=seed, seconds=seconds)
+    return instrument.play(path, method, seed=seed, seconds=seconds, ends=(row, last))

@@ -178,7 +178,7 @@ def _choose(candidates, near, ends, joins):
     return chosen
 
 
-def viterbi(path, units, banned=()):
+def viterbi(path, units, banned=(), ends=(None, None)):
     """The stretches that lie near the path and join well, (n_steps,), int64: the first unit of each.
 
     Minimizes the distance of all frames played from the path, and at each join the difference of what is heard about it
@@ -189,6 +189,9 @@ def viterbi(path, units, banned=()):
     ----------
     path, units, banned
         As for `nearest_units`.
+    ends : pair of int or None
+        Rows of the sounds that the path leads from and to: in its first and its last step any other sound costs one radius of
+        the corpus more, where theirs comes near at all.
 
     Raises
     ------
@@ -203,6 +206,9 @@ def viterbi(path, units, banned=()):
     costs = Costs(path, units)
     candidates = _candidates(path, units, costs, banned)
     near = [costs.target(step, unit) for step, unit in enumerate(candidates)]
+    for step, sound in zip((0, -1), ends):
+        own = units.sound[candidates[step]] == sound
+        near[step] = near[step] + (own.any() & ~own)
     rest = len(path) - STEP_FRAMES * (len(near) - 1)
     ends = costs.silence(candidates[0], 0), costs.silence(_following(candidates[-1], units, rest), 1)
     joins = [JOIN * costs.join(_following(a, units), b) for a, b in zip(candidates, candidates[1:])]

@@ -66,7 +66,7 @@ class Instrument:
         self.units, self.audio = Units(z, dataset, cfg, keep), AudioCache(dataset.table)
         self.hear = (lambda x: soundcheck.reembed(x, model, cfg)) if model is not None else None
 
-    def play(self, path, method="ours", banned=(), seed=0, seconds=None):
+    def play(self, path, method="ours", banned=(), seed=0, seconds=None, ends=(None, None)):
         """Make sound of a path.
 
         Parameters
@@ -82,6 +82,8 @@ class Instrument:
             Of "random", the only method that draws.
         seconds : float, optional
             How long our method plays, up to the sample; from the first point to the last if not given.
+        ends : pair of int or None
+            Rows of the sounds that the path leads from and to: our method begins and ends with them.
 
         Returns
         -------
@@ -97,7 +99,7 @@ class Instrument:
         check_name("method", method, METHODS)
         path, units, audio = self.units.check(path, 2), self.units, self.audio
         if method == "ours":
-            chosen = selection.viterbi(path, units, banned)
+            chosen = selection.viterbi(path, units, banned, ends)
             seconds = (len(path) - 1) * units.frame_s if seconds is None else seconds
             y = synthesis.splice(chosen, units, audio, round(seconds * audio.sr))
         else:

@@ -115,6 +115,14 @@ def test_repeated_and_runs(corpus):
     assert S.runs(chosen, corpus).tolist() == [[0, first], [2, 0], [3, first + 6]]
 
 
+def test_a_path_from_one_sound_to_another_begins_and_ends_with_them(corpus):
+    still = np.repeat(corpus.z.mean(axis=0)[None], 30, axis=0)
+    first, last = np.unique(corpus.sound[corpus.nearest(still[:1], S.CANDIDATES)])[:2]
+    assert corpus.sound[S.viterbi(still, corpus, ends=(first, last))[[0, -1]]].tolist() == [first, last]
+    assert corpus.sound[S.viterbi(still, corpus, ends=(last, first))[[0, -1]]].tolist() == [last, first]
+    assert S.viterbi(still, corpus, [first], ends=(first, None)).tolist() == S.viterbi(still, corpus, [first]).tolist()  # not to be had
+
+
 def test_sounds_shorter_than_a_step_can_be_played(cfg, make_dataset):
     data = make_dataset(n_sounds=3)
     frames, n = data.frames[:6], np.full(3, 2)
