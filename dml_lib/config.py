@@ -149,7 +149,7 @@ PRESETS = {
     ),
     "standard": dict(
         sources=("timgm6mb", "fluidr3"), recordings=("generaluser_gs", "philharmonia"), recordings_each=800,
-        sounds_per_instrument=160, note_step=1, paper_iterations=150, validations=10, judge_sounds=240,
+        sounds_per_instrument=160, note_step=1, paper_iterations=150, ours_iterations=3_000, validations=10, judge_sounds=240,
     ),
     "paper": dict(
         sources=("timgm6mb", "fluidr3", "musescore_general", "csound_gm"), recordings=("generaluser_gs", "philharmonia"),
