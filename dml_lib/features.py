@@ -12,11 +12,12 @@ of our tests.  The paper's front end: 24 bins per octave, 8 octaves from 27.5 Hz
 
 from collections.abc import Sequence
 
-import librosa
 import numpy as np
 import scipy.signal
 import torch
 import torch.nn.functional as F
+
+from .compiled import librosa
 
 FULL_SCALE = 40.0  # the files of the paper's author peak near 40 for a full-scale sinusoid
 STOPBAND_DB = 70.0  # the alias of a sinusoid that reads 40 then stays near 0.01
