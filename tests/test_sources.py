@@ -193,7 +193,9 @@ def test_generaluser_is_a_soundfont_or_the_folder_of_its_notes(bare, tone):
     assert sources.find("generaluser_gs") == paths.DATA / "generaluser_gs"
     assert sources.kind("generaluser_gs") == "recordings"
     with pytest.raises(sources.SourceMissing, match="'generaluser_gs': expected a soundfont, found the folder"):
-        catalog.table(Config(sources=("generaluser_gs",), sounds_per_instrument=1))
+        sources.soundfont_file("generaluser_gs")
+    taught = catalog.table(Config(sources=("generaluser_gs",)))  # such a folder teaches as it is
+    assert taught["sound_id"].tolist() == ["generaluser_gs/double-bass_As1_0a1b2c.flac"]
     row = catalog.recordings("generaluser_gs").iloc[0]
     assert (row["sound_id"], row["source_family"]) == ("generaluser_gs/double-bass_As1_0a1b2c.flac", "generaluser")
     assert (row["instrument"], row["note_number"]) == ("double-bass", 34)
