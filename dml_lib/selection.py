@@ -210,6 +210,6 @@ def viterbi(path, units, banned=(), ends=(None, None)):
         own = units.sound[candidates[step]] == sound
         near[step] = near[step] + (own.any() & ~own)
     rest = len(path) - STEP_FRAMES * (len(near) - 1)
-    ends = costs.silence(candidates[0], 0), costs.silence(_following(candidates[-1], units, rest), 1)
+    silence = costs.silence(candidates[0], 0), costs.silence(_following(candidates[-1], units, rest), 1)
     joins = [JOIN * costs.join(_following(a, units), b) for a, b in zip(candidates, candidates[1:])]
-    return _choose(candidates, near, [JOIN * end for end in ends], joins)
+    return _choose(candidates, near, [JOIN * cost for cost in silence], joins)
