@@ -11,18 +11,22 @@ system". Chapter 06.
 """
 
 import numpy as np
+from scipy.ndimage import binary_dilation
 from scipy.spatial.distance import cdist
+from threadpoolctl import ThreadpoolController
 
 STEP_FRAMES = 5
 REGION = 100  # nearest units that count as the right region
-CANDIDATES, KEPT = 40, 128  # nearest units of a path point; stretches of a step that are compared
+CANDIDATES, KEPT = 40, 96  # nearest units of a path point; stretches of a step that are compared, with half as many more that go on
 CONTEXT = (-4, -1, 0, 3)  # frames about a join that are compared, two on each side: the network sees 5 before and 4 after
-CHANGE = 2.0  # what any jump counts beside the difference of log spectra: a window over two sounds is heard as neither of them
+CHANGE = 1.0  # what any jump counts beside the difference of log spectra, until it is heard: a window over two sounds is neither
 PITCH = 1.0  # what an octave counts beside it
 RISE = 12.0  # what a rise counts beside it: a fall is heard as an end, a rise as a new attack
 RISE_GAIN = 5_000.0  # a rise from silence is heard even where it leads to a soft sound
-JOIN = 0.018  # what joins count beside distances from the path, in radii of the corpus
+JOIN = 0.15  # what joins count beside distances from the path, in strides: how far a sound goes in a step, on average
 REVISIONS = 16  # choices at most, until no stretch is played twice
+ROUNDS = 12  # choices that are heard at most
+ONE_THREAD = ThreadpoolController()  # threads of NumPy's products wait busily, in the way of the network's
 
 
 def nearest_units(path, units, banned=()):
@@ -57,20 +61,34 @@ class Costs:
     ----------
     path : np.ndarray, (n_frames, n_dims)
     units : Units
+
+    Attributes
+    ----------
+    price : float
+        Of a join that costs 1, in radii: `JOIN` strides, by ten thousand units at most.
     """
 
     def __init__(self, path, units):
         self.path, self.units = path, units
         self.scale = max(units.radius, 1e-6)
+        some = np.arange(0, len(units), 1 + len(units) // 10_000)
+        self.price = JOIN * float(self.apart(units.z[_following(some, units)], units.z[some]).mean())
         notes = units.dataset.table.get("note_number")
-        self.notes = np.full(len(units.dataset), np.nan) if notes is None else notes.to_numpy(float, na_value=np.nan)
+        self.notes = np.full(len(units.dataset), np.nan, np.float32) if notes is None else notes.to_numpy(np.float32, na_value=np.nan)
 
-    def target(self, step, unit):
-        """Mean distance of stretches from the path along one step, (n,); a frame past a sound's end counts one radius more."""
+    def apart(self, z, wanted):
+        """Distances of places z from the points of a path, both of shape (..., n_dims)."""
+        return np.linalg.norm(z - wanted, axis=-1) / self.scale
+
+    def along(self, step, unit):
+        """Distances of stretches from the path along one step, (n, n_frames); a frame past a sound's end counts one radius more."""
         wanted = self.path[step * STEP_FRAMES:(step + 1) * STEP_FRAMES]
         frame, end = unit[:, None] + np.arange(len(wanted)), self.units.end(unit)[:, None]
-        far = np.linalg.norm(self.units.z[np.minimum(frame, end)] - wanted, axis=2) / self.scale
-        return (far + (frame > end)).mean(axis=1)
+        return self.apart(self.units.z[np.minimum(frame, end)], wanted) + (frame > end)
+
+    def target(self, step, unit):
+        """Mean distance of stretches from the path along one step, (n,)."""
+        return self.along(step, unit).mean(axis=1)
 
     def context(self, unit):
         """Log spectra about the first frame of stretches, (n, 4, n_bands); nothing sounds beyond a sound's ends."""
@@ -90,7 +108,8 @@ class Costs:
         follow, by a gain at which soft sounds are far above silence. Our choice.
         """
         last, first = (np.log1p(RISE_GAIN / self.units.gain * np.expm1(x)) for x in (a[:, 1], b[:, 2:].max(axis=1)))
-        return (cdist(last, first, "cityblock") - last.sum(axis=1)[:, None] + first.sum(axis=1)) / 2 / last.shape[1]
+        apart = cdist(last, first, "cityblock").astype(np.float32)
+        return (apart - last.sum(axis=1)[:, None] + first.sum(axis=1)) / 2 / last.shape[1]
 
     def join(self, before, after):
         """Cost of going on with each of `after` where each of `before` would come, (n_before, n_after); 0 for itself.
@@ -99,7 +118,7 @@ class Costs:
         pitch in octaves, up to one, where both are labeled.
         """
         a, b = self.context(before), self.context(after)
-        flat, other = (x.reshape(len(x), -1) / np.sqrt(x[0].size) for x in (a, b))
+        flat, other = (x.reshape(len(x), -1) / np.float32(np.sqrt(x[0].size)) for x in (a, b))
         square = (flat**2).sum(axis=1)[:, None] + (other**2).sum(axis=1) - 2 * flat @ other.T
         note = self.notes[self.units.sound[before]][:, None] - self.notes[self.units.sound[after]]
         octaves = np.nan_to_num(np.minimum(np.abs(note), 12) / 12)
@@ -123,7 +142,7 @@ def _candidates(path, units, costs, banned):
         if chosen:
             follow = chosen[-1] + STEP_FRAMES
             start = np.union1d(start, follow[follow <= units.end(chosen[-1])])
-            start = start[np.argsort(costs.target(step, start), kind="stable")[:2 * KEPT]]
+            start = start[np.argsort(costs.target(step, start), kind="stable")[:KEPT + KEPT // 2]]
         chosen.append(start)
     return chosen
 
@@ -135,6 +154,7 @@ def cheapest(target, joins):
     ----------
     target : list of np.ndarray, (n_candidates of the step,)
     joins : list of np.ndarray, (n_candidates of the step, n_candidates of the next)
+        Faster by far in Fortran order, where those before lie side by side.
 
     Source
     ------
@@ -144,7 +164,7 @@ def cheapest(target, joins):
     for cost, join in zip(target[1:], joins):
         reached = total[:, None] + join
         back.append(reached.argmin(axis=0))
-        total = reached.min(axis=0) + cost
+        total = reached[back[-1], np.arange(len(cost))] + cost
     best = [int(total.argmin())]
     for pointers in reversed(back):
         best.append(int(pointers[best[-1]]))
@@ -163,27 +183,75 @@ def runs(chosen, units):
     return np.stack([first, chosen[first]], axis=1)
 
 
-def _choose(candidates, near, ends, joins):
-    """The cheapest stretches, chosen again while some are played twice, (n_steps,), int64."""
-    target = [cost.copy() for cost in near]
-    target[0] += ends[0]
-    target[-1] += ends[1]
+def _choose(candidates, target, joins):
+    """The place of the cheapest stretch among those of each step, chosen again while some are played twice, (n_steps,), int64.
+
+    Changes `target`: what was played twice costs one radius more.
+    """
     for _ in range(REVISIONS):
-        chosen = np.array([unit[i] for unit, i in zip(candidates, cheapest(target, joins))])
+        place = cheapest(target, joins)
+        chosen = np.array([unit[i] for unit, i in zip(candidates, place)])
         again = repeated(chosen)
         for step in again:
             target[step] += np.abs(candidates[step] - chosen[step]) < STEP_FRAMES
         if not len(again):
             break
-    return chosen
+    return place
 
 
-def viterbi(path, units, banned=(), ends=(None, None)):
+def _heard(x, hear, heard, new):
+    """Where magnitudes x are heard, (n_frames, n_dims): as before in `heard`, and again what windows on the steps `new` reach.
+
+    A window reaches less than a step to either side, so a step about the new ones is heard, with one more as context.
+    """
+    again, context = (np.repeat(binary_dilation(new, iterations=i), STEP_FRAMES)[:len(x)] for i in (1, 2))
+    heard[again] = hear(x[context])[again[context]]
+    return heard
+
+
+def _by_ear(costs, candidates, target, joins, hear):
+    """The choice that is heard nearest to the path of those made while each join that was heard is given its true cost.
+
+    A join was expected to cost `CHANGE` because windows over two sounds are heard as neither; what is heard farther from the
+    path than the places of the stretches about it takes the place of that. Parameters as for `_choose`; changes
+    `target` and `joins`.
+    """
+    path, units, prices, met, least = costs.path, costs.units, {}, set(), np.inf
+    frame, heard, last = np.arange(len(path)), np.empty_like(path), np.full(len(candidates), -1)
+    for _ in range(ROUNDS):
+        place = _choose(candidates, target, joins)
+        chosen = np.array([unit[i] for unit, i in zip(candidates, place)])
+        if chosen.tobytes() in met:
+            break
+        met.add(chosen.tobytes())
+        heard = _heard(units.magnitudes(chosen, STEP_FRAMES)[:len(path)], hear, heard, chosen != last)
+        last = chosen
+        expected = np.concatenate([costs.along(step, unit)[0] for step, unit in enumerate(chosen[:, None])])
+        surplus = (costs.apart(heard, path) - expected) / STEP_FRAMES
+        changed = np.flatnonzero(_following(chosen[:-1], units) != chosen[1:])
+        edges = list(zip(changed, place[changed], place[changed + 1]))
+        for step, *edge in edges:
+            prices.setdefault((step, *edge), joins[step][*edge] - costs.price * CHANGE)
+        total = sum(cost[i] for cost, i in zip(target, place)) + surplus.sum() + sum(prices[edge] for edge in edges)
+        if total < least:
+            best, least = chosen, total
+        if len(edges):
+            border = (changed + 1) * STEP_FRAMES - 0.5
+            nearest = np.searchsorted((border[1:] + border[:-1]) / 2, frame)
+            mixed = np.abs(frame - border[nearest]) < STEP_FRAMES
+            for (step, *edge), more in zip(edges, np.bincount(nearest, surplus * mixed, len(edges))):
+                joins[step][*edge] = prices[step, *edge] + more
+    return best
+
+
+@ONE_THREAD.wrap(limits=1, user_api="blas")
+def viterbi(path, units, banned=(), ends=(None, None), hear=None):
     """The stretches that lie near the path and join well, (n_steps,), int64: the first unit of each.
 
     Minimizes the distance of all frames played from the path, and at each join the difference of what is heard about it
     from what the sound before would have gone on with, above all what rises there. To go on within one sound costs
-    nothing; what comes before the path's start and after its end is silence.
+    nothing; what comes before the path's start and after its end is silence. Where the network is given, it hears what was
+    chosen, and the choice is made again with what it heard at the joins, twelve times at most.
 
     Parameters
     ----------
@@ -192,6 +260,8 @@ def viterbi(path, units, banned=(), ends=(None, None)):
     ends : pair of int or None
         Rows of the sounds that the path leads from and to: in its first and its last step any other sound costs one radius of
         the corpus more, where theirs comes near at all.
+    hear : callable, optional
+        The network: magnitudes (n_frames, n_bins) -> places (n_frames, n_dims).
 
     Raises
     ------
@@ -200,7 +270,7 @@ def viterbi(path, units, banned=(), ends=(None, None)):
 
     Source
     ------
-    Hunt and Black 1996; the context of a join, its rise and the silence at the ends are ours.
+    Hunt and Black 1996; the context of a join, its rise, the silence at the ends and the choice by ear are ours.
     """
     path = units.check(path)
     costs = Costs(path, units)
@@ -210,6 +280,9 @@ def viterbi(path, units, banned=(), ends=(None, None)):
         own = units.sound[candidates[step]] == sound
         near[step] = near[step] + (own.any() & ~own)
     rest = len(path) - STEP_FRAMES * (len(near) - 1)
-    silence = costs.silence(candidates[0], 0), costs.silence(_following(candidates[-1], units, rest), 1)
-    joins = [JOIN * costs.join(_following(a, units), b) for a, b in zip(candidates, candidates[1:])]
-    return _choose(candidates, near, [JOIN * cost for cost in silence], joins)
+    near[0] = near[0] + costs.price * costs.silence(candidates[0], 0)
+    near[-1] = near[-1] + costs.price * costs.silence(_following(candidates[-1], units, rest), 1)
+    joins = [np.asfortranarray(costs.price * costs.join(_following(a, units), b)) for a, b in zip(candidates, candidates[1:])]
+    if hear is not None:
+        return _by_ear(costs, candidates, near, joins, hear)
+    return np.array([unit[i] for unit, i in zip(candidates, _choose(candidates, near, joins))])

@@ -74,7 +74,7 @@ class Instrument:
         path : np.ndarray, (n_frames, n_dims)
             One point a frame, two or more.
         method : str
-            "ours": stretches chosen by `selection.viterbi`, joined by `synthesis.splice`. "author": the nearest units in
+            "ours": stretches chosen by `selection.viterbi`, by ear where there is a network, joined by `synthesis.splice`. "author": the nearest units in
             `synthesis.grains`, which lasts 0.25 s for each step and one more. "random": grains of units from the right region.
         banned : sequence of int
             Rows of the table of sounds that may not be played, such as the one that the path is taken from.
@@ -99,7 +99,7 @@ class Instrument:
         check_name("method", method, METHODS)
         path, units, audio = self.units.check(path, 2), self.units, self.audio
         if method == "ours":
-            chosen = selection.viterbi(path, units, banned, ends)
+            chosen = selection.viterbi(path, units, banned, ends, self.hear)
             seconds = (len(path) - 1) * units.frame_s if seconds is None else seconds
             y = synthesis.splice(chosen, units, audio, round(seconds * audio.sr))
         else:

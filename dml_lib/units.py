@@ -80,6 +80,12 @@ class Units:
         return np.flatnonzero(np.append(np.diff(self.sound) != 0, True))
 
     @cached_property
+    def _compressed(self):
+        """Log magnitudes of all values of half precision by their bits, (65536,): to look one up is faster than to work it out."""
+        values = np.arange(2**16, dtype=np.uint16).view(np.float16)
+        return log_compress(np.where(values >= 0, values, 0).astype(np.float32), self.gain)
+
+    @cached_property
     def audible(self):
         """Which frames of the dataset count as sound, (n_frames_total,), bool."""
         return self.dataset.audible()
@@ -145,10 +151,16 @@ class Units:
     def spectra(self, units):
         """Log magnitudes of units in bands of 4 bins, units.shape + (n_bands,), float32."""
         units = np.asarray(units)
-        x = log_compress(self.dataset.frames[self.row[units.ravel()]].astype(np.float32), self.gain)
+        x = self._compressed.take(self.dataset.frames[self.row[units.ravel()]].view(np.uint16))
         n_bands = x.shape[1] // SPECTRUM_BINS
         mean = np.full(SPECTRUM_BINS, 1 / SPECTRUM_BINS, np.float32)
         return x[:, :n_bands * SPECTRUM_BINS].reshape(*units.shape, n_bands, SPECTRUM_BINS) @ mean
+
+    def magnitudes(self, units, n):
+        """The `n` frames from each unit on, one stretch after another, silence past a sound's end: (len(units) * n, n_bins), float32."""
+        frame, end = np.asarray(units)[:, None] + np.arange(n), self.end(units)[:, None]
+        x = self.dataset.frames[self.row[np.minimum(frame, end).ravel()]].astype(np.float32)
+        return x * (frame <= end).reshape(-1, 1)
 
     def level(self, units):
         """Level of the frames of units in dB, (n,), float: 0 where the magnitudes sum up to 1 in power."""

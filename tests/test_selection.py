@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from dml_lib import selection as S
+from dml_lib import embed, selection as S, soundcheck
 from dml_lib.dataset import Dataset
 from dml_lib.units import Units
 
@@ -132,3 +132,45 @@ def test_sounds_shorter_than_a_step_can_be_played(cfg, make_dataset):
 
 def test_viterbi_is_deterministic(corpus, path):
     assert np.array_equal(S.viterbi(path, corpus), S.viterbi(path, corpus))
+
+
+@pytest.fixture
+def listener(make_dataset, cfg, model):
+    """Units where a network places them, and that network."""
+    data = make_dataset(n_sounds=60, seed=4)
+    z = embed.embed_frames(model, data, cfg)
+    return Units(z, data, cfg), z, lambda x: soundcheck.reembed(x, model, cfg)
+
+
+def heard_error(chosen, path, units, hear):
+    return np.linalg.norm(hear(units.magnitudes(chosen, S.STEP_FRAMES)[:len(path)]) - path, axis=1).mean() / units.radius
+
+
+def test_a_choice_by_ear_is_heard_nearer_to_the_path(listener):
+    units, z, hear = listener
+    errors = []
+    for sound in range(0, 60, 6):
+        path = z[units.dataset.start[sound]:][:60]  # through some sounds that may not be played
+        banned = np.arange(sound, sound + 10)
+        errors.append([heard_error(S.viterbi(path, units, banned, hear=ear), path, units, hear) for ear in (None, hear)])
+    deaf, by_ear = np.mean(errors, axis=0)
+    assert by_ear < 0.98 * deaf
+
+
+def test_a_choice_by_ear_plays_a_sound_by_itself(listener):
+    units, z, hear = listener
+    first = int(units.dataset.start[3])
+    assert S.viterbi(z[units.dataset.where(3)], units, hear=hear).tolist() == list(range(first, first + int(units.dataset.n_frames[3]), 5))
+
+
+def test_what_did_not_change_need_not_be_heard_again(listener):
+    units, _, hear = listener
+    rng = np.random.default_rng(0)
+    for n in (42, 45):
+        old = rng.choice(len(units) - 5, 9)
+        heard = S._heard(units.magnitudes(old, 5)[:n], hear, np.empty((n, 3), np.float32), np.ones(9, bool))
+        for steps in ([0], [8], [2, 7], [3, 4]):
+            new = old.copy()
+            new[steps] = rng.choice(len(units) - 5, len(steps))
+            x = units.magnitudes(new, 5)[:n]
+            assert np.allclose(S._heard(x, hear, heard.copy(), new != old), hear(x), atol=1e-5)

@@ -70,6 +70,14 @@ def table():
     return soundfont.recipes("timgm6mb", 3, 1, 0, ("trumpet", "flute"))
 
 
+def test_magnitudes_of_stretches_are_silent_past_a_sounds_end(z, dataset, cfg):
+    units = U.Units(z, dataset, cfg)
+    last = int(dataset.n_frames[0]) - 1
+    x = units.magnitudes([4, last], 5)
+    assert np.array_equal(x[:5], dataset.frames[4:9].astype(np.float32)) and np.array_equal(x[5], dataset.frames[last].astype(np.float32))
+    assert not x[6:].any() and x.shape == (10, dataset.frames.shape[1])
+
+
 def test_audio_is_that_of_the_catalog_and_the_cache_is_bounded(table):
     audio = U.AudioCache(table, limit=1)
     for sound in (0, 4, 0):
