@@ -22,6 +22,7 @@ CONTEXT = (-4, -1, 0, 3)  # frames about a join that are compared, two on each s
 CHANGE = 1.0  # what any jump counts beside the difference of log spectra, until it is heard: a window over two sounds is neither
 PITCH = 1.0  # what an octave counts beside it
 RISE = 12.0  # what a rise counts beside it: a fall is heard as an end, a rise as a new attack
+USUAL_RISE = 0.1  # of a sound from frame to frame, which is no attack; seven of ten lie below
 RISE_GAIN = 5_000.0  # a rise from silence is heard even where it leads to a soft sound
 JOIN = 0.15  # what joins count beside distances from the path, in strides: how far a sound goes in a step, on average
 REVISIONS = 16  # choices at most, until no stretch is played twice
@@ -101,13 +102,22 @@ class Costs:
         x = self.context(unit)
         return np.linalg.norm(x[:, 2 * side:2 * side + 2].reshape(len(x), -1), axis=1) / np.sqrt(x[0].size)
 
+    def _by_rise_gain(self, x):
+        """Log magnitudes by a gain at which soft sounds are far above silence, of log magnitudes by that of the features."""
+        return np.log1p(RISE_GAIN / self.units.gain * np.expm1(x))
+
+    def attack(self, unit):
+        """How much more a sound rises by itself at the first frame of stretches than most do, (n,), as a mean over the bands."""
+        x = self._by_rise_gain(self.context(unit)[:, 1:3])
+        return np.maximum(np.maximum(x[:, 1] - x[:, 0], 0).mean(axis=1) - USUAL_RISE, 0)
+
     def rise(self, a, b):
         """Mean rise over the bands, in log magnitude, at joins from contexts a to contexts b, (n_a, n_b).
 
         Contexts are (n, 4, n_bands). It counts from the last frame that is heard to the louder, band by band, of the two that
-        follow, by a gain at which soft sounds are far above silence. Our choice.
+        follow. Our choice.
         """
-        last, first = (np.log1p(RISE_GAIN / self.units.gain * np.expm1(x)) for x in (a[:, 1], b[:, 2:].max(axis=1)))
+        last, first = (self._by_rise_gain(x) for x in (a[:, 1], b[:, 2:].max(axis=1)))
         apart = cdist(last, first, "cityblock").astype(np.float32)
         return (apart - last.sum(axis=1)[:, None] + first.sum(axis=1)) / 2 / last.shape[1]
 
@@ -249,9 +259,9 @@ def viterbi(path, units, banned=(), ends=(None, None), hear=None):
     """The stretches that lie near the path and join well, (n_steps,), int64: the first unit of each.
 
     Minimizes the distance of all frames played from the path, and at each join the difference of what is heard about it
-    from what the sound before would have gone on with, above all what rises there. To go on within one sound costs
-    nothing; what comes before the path's start and after its end is silence. Where the network is given, it hears what was
-    chosen, and the choice is made again with what it heard at the joins, twelve times at most.
+    from what the sound before would have gone on with, above all what rises there. To go on within one sound costs nothing,
+    unless an attack is played that way; what comes before the path's start and after its end is silence. Where the network
+    is given, it hears what was chosen, and the choice is made again with what it heard at the joins, twelve times at most.
 
     Parameters
     ----------
@@ -276,6 +286,7 @@ def viterbi(path, units, banned=(), ends=(None, None), hear=None):
     costs = Costs(path, units)
     candidates = _candidates(path, units, costs, banned)
     near = [costs.target(step, unit) for step, unit in enumerate(candidates)]
+    near[1:] = [far + costs.price * RISE * costs.attack(unit) for far, unit in zip(near[1:], candidates[1:])]
     for step, sound in zip((0, -1), ends):
         own = units.sound[candidates[step]] == sound
         near[step] = near[step] + (own.any() & ~own)

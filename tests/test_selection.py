@@ -77,6 +77,16 @@ def test_only_what_gets_louder_at_a_join_rises(corpus, path):
     assert np.isclose(costs.rise(silence, late), costs.rise(silence, loud))  # an attack soon after the join counts as one at it
 
 
+def test_an_attack_is_what_rises_within_a_sound(make_dataset, cfg, path):
+    data = make_dataset(n_sounds=3)
+    data.frames[:] = 1
+    data.frames[data.start[1] + 1:] *= np.float16(1.05)
+    costs = S.Costs(path, Units(np.zeros((len(data.frames), 3)), data, cfg))
+    found = costs.attack(np.append(data.start, data.start[1] + 1))
+    entered = np.log1p(S.RISE_GAIN * data.frames[data.start, 0].astype(float)) - S.USUAL_RISE
+    assert np.allclose(found[:3], entered, rtol=1e-4) and found[3] == 0  # a sound's first frame is one; a swell is not
+
+
 def test_to_get_louder_costs_more_than_to_get_softer(make_dataset, cfg, path):
     data = make_dataset(n_sounds=2)
     data.frames[data.where(0)] = 0.01
