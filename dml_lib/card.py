@@ -27,7 +27,7 @@ BY_SPLIT = [  # title, metric, level, labels
 ]
 PLAIN = {
     "what a space keeps": ("trustworthiness", "continuity", "preservation", "pitch_order"), "correlation of the best direction": ("direction",),
-    "human ears": ("ears_spearman", "ears_triplets"),
+    "human ears": ("ears_spearman", "ears_triplets", "ears_trajectory_spearman", "ears_trajectory_triplets"),
 }
 
 

@@ -76,9 +76,34 @@ def sound_points(z, dataset):
     ------
     Our choice; the paper's Figure 1 marks a sound's median too.
     """
+    return np.stack([np.median(part, axis=0) for part in _audible_parts(z, dataset)]).astype(np.float32)
+
+
+def sound_trajectories(z, dataset, n_steps=16):
+    """Where each sound goes over its audible frames, at `n_steps` even times.
+
+    Parameters
+    ----------
+    z : np.ndarray, (n_frames_total, n_dims)
+    dataset : Dataset
+    n_steps : int
+
+    Returns
+    -------
+    np.ndarray, (n_sounds, n_steps, n_dims)
+        The frame nearest to each time.
+
+    Source
+    ------
+    Our choice: two trajectories of one length can be set beside each other, step by step.
+    """
+    parts = _audible_parts(z, dataset)
+    return np.stack([part[np.round(np.linspace(0, len(part) - 1, n_steps)).astype(int)] for part in parts])
+
+
+def _audible_parts(z, dataset):
     audible, sound = dataset.audible(), dataset.sound_of_frame()
-    ends = np.cumsum(np.bincount(sound[audible], minlength=len(dataset)))[:-1]
-    return np.stack([np.median(part, axis=0) for part in np.split(z[audible], ends)]).astype(np.float32)
+    return np.split(z[audible], np.cumsum(np.bincount(sound[audible], minlength=len(dataset)))[:-1])
 
 
 def save_embedding(path, z, points):

@@ -19,7 +19,7 @@ from scipy.stats import spearmanr
 
 from . import paths
 from .dataset import analyze
-from .embed import embed_frames, sound_points
+from .embed import embed_frames, sound_points, sound_trajectories
 from .geometry import mean_spectra
 from .sounds import catalog, decode, sources
 from .sounds.files import folder_table
@@ -152,7 +152,8 @@ def report(networks, cfg, run):
     Returns
     -------
     values : dict of str to float
-        `<row>.ears_spearman`, `<row>.ears_triplets`; rows are the networks, `mfcc_native` and `log_cqt_native`. Empty without tests.
+        `<row>.ears_spearman`, `<row>.ears_triplets`; rows are the networks, `mfcc_native` and `log_cqt_native`. Networks also
+        have `<row>.ears_trajectory_spearman` and `..._triplets`: of whole trajectories instead of their medians. Empty without tests.
     not_run : dict of str to str
         `ears`: why, without tests.
     """
@@ -160,13 +161,16 @@ def report(networks, cfg, run):
     if folder is None:
         return {}, {"ears": DEAF}
     data, said = listening_tests(folder, cfg, paths.Run("ears", str(run.root / "ears")))  # what it skips is its own
-    spaces = {"mfcc_native": np.stack([mean_mfcc(row) for row in data.table.to_dict("records")]), "log_cqt_native": mean_spectra(data, cfg)}
+    mfcc = np.stack([mean_mfcc(row) for row in data.table.to_dict("records")])
+    spaces = {"mfcc_native.ears": mfcc, "log_cqt_native.ears": mean_spectra(data, cfg)}
     for name, network in networks.items():
-        spaces[name] = sound_points(embed_frames(network, data, cfg), data)
+        z = embed_frames(network, data, cfg)
+        spaces[f"{name}.ears"] = sound_points(z, data)
+        spaces[f"{name}.ears_trajectory"] = sound_trajectories(z, data).reshape(len(data), -1)
     values = {}
     for name, points in spaces.items():
         found = evaluate(points, data.table["test"], said)
-        values |= {f"{name}.ears_{metric}": found[metric] for metric in ("spearman", "triplets")}
+        values |= {f"{name}_{metric}": found[metric] for metric in ("spearman", "triplets")}
     return values, {}
 
 

@@ -163,3 +163,13 @@ def test_where_the_network_that_ships_hears_a_run_is_kept_until_it_is_another(mo
     assert len(embed.shipped("pitch", dataset.subset(np.arange(40) < 9), cfg, run)[1]) == 9
     with pytest.raises(WeightsMismatch, match="hop_length"):
         embed.shipped("pitch", dataset, cfg.with_(hop_length=400), run)
+
+
+def test_trajectories_begin_and_end_where_a_sound_is_audible(dataset):
+    z = np.arange(len(dataset.frames) * 3, dtype=float).reshape(-1, 3)
+    found, audible = embed.sound_trajectories(z, dataset, 5), dataset.audible()
+    for sound, way in enumerate(found):
+        own = z[dataset.where(sound)][audible[dataset.where(sound)]]
+        assert np.array_equal(way[[0, -1]], own[[0, -1]]) and (np.diff(way[:, 0]) >= 0).all()
+        assert np.abs(way[2] - (own[0] + own[-1]) / 2).max() <= 3  # half a frame
+    assert embed.sound_trajectories(z, dataset, 1).shape == (len(dataset), 1, 3)

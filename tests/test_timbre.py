@@ -96,7 +96,8 @@ def test_report_has_a_row_for_each_network_and_the_two_without(tests, tmp_path, 
     monkeypatch.setenv("DML_DATA", str(tests.parent))
     tests.rename(tests.parent / "timbre_ratings")
     values, missing = timbre.report({"a": train.untrained(cfg, "ours")}, cfg, paths.Run("t", str(tests.parent / "run")))
-    assert missing == {} and set(values) == {f"{r}.ears_{m}" for r in ("a", "mfcc_native", "log_cqt_native") for m in ("spearman", "triplets")}
+    rows = ("a.ears", "a.ears_trajectory", "mfcc_native.ears", "log_cqt_native.ears")
+    assert missing == {} and set(values) == {f"{row}_{m}" for row in rows for m in ("spearman", "triplets")}
     assert all(np.isfinite(v) and -1 <= v <= 1 for v in values.values()) and values["mfcc_native.ears_spearman"] != values["a.ears_spearman"]
 
 
