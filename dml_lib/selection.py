@@ -24,6 +24,7 @@ PITCH = 1.0  # what an octave counts beside it
 RISE = 12.0  # what a rise counts beside it: a fall is heard as an end, a rise as a new attack
 USUAL_RISE = 0.1  # of a sound from frame to frame, which is no attack; seven of ten lie below
 RISE_GAIN = 5_000.0  # a rise from silence is heard even where it leads to a soft sound
+SHORT = 0.1  # a stride, in radii, where all sounds are shorter than a step
 JOIN = 0.15  # what joins count beside distances from the path, in strides: how far a sound goes in a step, on average
 REVISIONS = 16  # choices at most, until no stretch is played twice
 ROUNDS = 12  # choices that are heard at most
@@ -72,8 +73,9 @@ class Costs:
     def __init__(self, path, units):
         self.path, self.units = path, units
         self.scale = max(units.radius, 1e-6)
-        some = np.arange(0, len(units), 1 + len(units) // 10_000)
-        self.price = JOIN * float(self.apart(units.z[_following(some, units)], units.z[some]).mean())
+        some = np.arange(0, len(units) - STEP_FRAMES, 1 + len(units) // 10_000)
+        some = some[some + STEP_FRAMES <= units.end(some)]
+        self.price = JOIN * (float(self.apart(units.z[some + STEP_FRAMES], units.z[some]).mean()) if len(some) else SHORT)
         notes = units.dataset.table.get("note_number")
         self.notes = np.full(len(units.dataset), np.nan, np.float32) if notes is None else notes.to_numpy(np.float32, na_value=np.nan)
 
@@ -158,17 +160,13 @@ def _candidates(path, units, costs, banned):
 
 
 def cheapest(target, joins):
-    """Which candidate of each step makes the sum of target and join costs least, (n_steps,), int64.
+    """Which candidate of each step makes the sum of target and join costs least, (n_steps,), int64: the Viterbi algorithm.
 
     Parameters
     ----------
     target : list of np.ndarray, (n_candidates of the step,)
     joins : list of np.ndarray, (n_candidates of the step, n_candidates of the next)
         Faster by far in Fortran order, where those before lie side by side.
-
-    Source
-    ------
-    The Viterbi algorithm.
     """
     total, back = target[0], []
     for cost, join in zip(target[1:], joins):
@@ -194,7 +192,7 @@ def runs(chosen, units):
 
 
 def _choose(candidates, target, joins):
-    """The place of the cheapest stretch among those of each step, chosen again while some are played twice, (n_steps,), int64.
+    """The cheapest stretches and their places among the candidates, chosen again while some are played twice, (n_steps,), int64.
 
     Changes `target`: what was played twice costs one radius more.
     """
@@ -206,13 +204,13 @@ def _choose(candidates, target, joins):
             target[step] += np.abs(candidates[step] - chosen[step]) < STEP_FRAMES
         if not len(again):
             break
-    return place
+    return chosen, place
 
 
 def _heard(x, hear, heard, new):
     """Where magnitudes x are heard, (n_frames, n_dims): as before in `heard`, and again what windows on the steps `new` reach.
 
-    A window reaches less than a step to either side, so a step about the new ones is heard, with one more as context.
+    A window of 10 frames reaches a step to either side, so a step about the new ones is heard, with one more as context.
     """
     again, context = (np.repeat(binary_dilation(new, iterations=i), STEP_FRAMES)[:len(x)] for i in (1, 2))
     heard[again] = hear(x[context])[again[context]]
@@ -220,29 +218,29 @@ def _heard(x, hear, heard, new):
 
 
 def _by_ear(costs, candidates, target, joins, hear):
-    """The choice that is heard nearest to the path of those made while each join that was heard is given its true cost.
+    """The choice that costs least, as heard, of those made while each join that was heard is given the cost that it had.
 
-    A join was expected to cost `CHANGE` because windows over two sounds are heard as neither; what is heard farther from the
-    path than the places of the stretches about it takes the place of that. Parameters as for `_choose`; changes
-    `target` and `joins`.
+    A join was expected to cost `CHANGE`; what is heard about it farther from the path than the places of its stretches takes
+    the place of that. Parameters as for `_choose`; changes `target` and `joins`.
     """
     path, units, prices, met, least = costs.path, costs.units, {}, set(), np.inf
     frame, heard, last = np.arange(len(path)), np.empty_like(path), np.full(len(candidates), -1)
+    share = 1 / np.minimum(STEP_FRAMES, len(path) - frame // STEP_FRAMES * STEP_FRAMES)  # of its step that a frame is
     for _ in range(ROUNDS):
-        place = _choose(candidates, target, joins)
-        chosen = np.array([unit[i] for unit, i in zip(candidates, place)])
+        chosen, place = _choose(candidates, target, joins)
         if chosen.tobytes() in met:
             break
         met.add(chosen.tobytes())
         heard = _heard(units.magnitudes(chosen, STEP_FRAMES)[:len(path)], hear, heard, chosen != last)
         last = chosen
         expected = np.concatenate([costs.along(step, unit)[0] for step, unit in enumerate(chosen[:, None])])
-        surplus = (costs.apart(heard, path) - expected) / STEP_FRAMES
+        surplus = (costs.apart(heard, path) - expected) * share
         changed = np.flatnonzero(_following(chosen[:-1], units) != chosen[1:])
         edges = list(zip(changed, place[changed], place[changed + 1]))
         for step, *edge in edges:
             prices.setdefault((step, *edge), joins[step][*edge] - costs.price * CHANGE)
-        total = sum(cost[i] for cost, i in zip(target, place)) + surplus.sum() + sum(prices[edge] for edge in edges)
+        near = sum(cost[i] for cost, i in zip(target, place)) + len(repeated(chosen))
+        total = near + surplus.sum() + sum(prices[edge] for edge in edges)
         if total < least:
             best, least = chosen, total
         if len(edges):
@@ -259,17 +257,18 @@ def viterbi(path, units, banned=(), ends=(None, None), hear=None):
     """The stretches that lie near the path and join well, (n_steps,), int64: the first unit of each.
 
     Minimizes the distance of all frames played from the path, and at each join the difference of what is heard about it
-    from what the sound before would have gone on with, above all what rises there. To go on within one sound costs nothing,
-    unless an attack is played that way; what comes before the path's start and after its end is silence. Where the network
-    is given, it hears what was chosen, and the choice is made again with what it heard at the joins, twelve times at most.
+    from what the sound before would have gone on with, above all what rises there. To go on within one sound costs nothing;
+    an attack costs wherever it is played after the path's start, at a join or not; what comes before that start and after
+    the end is silence. Where the network is given, it hears what was chosen and the choice is made again with what it heard
+    at the joins; of up to twelve choices the cheapest is kept.
 
     Parameters
     ----------
     path, units, banned
         As for `nearest_units`.
     ends : pair of int or None
-        Rows of the sounds that the path leads from and to: in its first and its last step any other sound costs one radius of
-        the corpus more, where theirs comes near at all.
+        Rows of the sounds that the path leads from and to: in its first and its last step any other sound costs a thousand radii
+        more, where theirs comes near at all.
     hear : callable, optional
         The network: magnitudes (n_frames, n_bins) -> places (n_frames, n_dims).
 
@@ -289,11 +288,11 @@ def viterbi(path, units, banned=(), ends=(None, None), hear=None):
     near[1:] = [far + costs.price * RISE * costs.attack(unit) for far, unit in zip(near[1:], candidates[1:])]
     for step, sound in zip((0, -1), ends):
         own = units.sound[candidates[step]] == sound
-        near[step] = near[step] + (own.any() & ~own)
+        near[step] = near[step] + 1_000 * (own.any() & ~own)
     rest = len(path) - STEP_FRAMES * (len(near) - 1)
     near[0] = near[0] + costs.price * costs.silence(candidates[0], 0)
     near[-1] = near[-1] + costs.price * costs.silence(_following(candidates[-1], units, rest), 1)
     joins = [np.asfortranarray(costs.price * costs.join(_following(a, units), b)) for a, b in zip(candidates, candidates[1:])]
     if hear is not None:
         return _by_ear(costs, candidates, near, joins, hear)
-    return np.array([unit[i] for unit, i in zip(candidates, _choose(candidates, near, joins))])
+    return _choose(candidates, near, joins)[0]

@@ -52,7 +52,7 @@ class Instrument:
     dataset : Dataset
     cfg : Config
     model : Embedder, optional
-        Hears what is played, for measures, and files from outside, for the ends of paths.
+        Hears what is chosen, so that our method can choose again, what is played, for measures, and files from outside.
     keep : np.ndarray, (n_sounds,), bool, optional
         Sounds that may be played.
 
@@ -74,8 +74,8 @@ class Instrument:
         path : np.ndarray, (n_frames, n_dims)
             One point a frame, two or more.
         method : str
-            "ours": stretches chosen by `selection.viterbi`, by ear where there is a network, joined by `synthesis.splice`. "author": the nearest units in
-            `synthesis.grains`, which lasts 0.25 s for each step and one more. "random": grains of units from the right region.
+            "ours": stretches chosen by `selection.viterbi`, by ear where there is a network, joined by `synthesis.splice`; not
+            from several threads at once. "author": the nearest units in `synthesis.grains`, which lasts 0.25 s for each step and one more. "random": grains of units from the right region.
         banned : sequence of int
             Rows of the table of sounds that may not be played, such as the one that the path is taken from.
         seed : int

@@ -151,7 +151,7 @@ class Units:
     def spectra(self, units):
         """Log magnitudes of units in bands of 4 bins, units.shape + (n_bands,), float32."""
         units = np.asarray(units)
-        x = self._compressed.take(self.dataset.frames[self.row[units.ravel()]].view(np.uint16))
+        x = self._compressed.take(self.dataset.frames[self.row[units.ravel()]].astype(np.float16, copy=False).view(np.uint16))
         n_bands = x.shape[1] // SPECTRUM_BINS
         mean = np.full(SPECTRUM_BINS, 1 / SPECTRUM_BINS, np.float32)
         return x[:, :n_bands * SPECTRUM_BINS].reshape(*units.shape, n_bands, SPECTRUM_BINS) @ mean

@@ -1,6 +1,7 @@
 """Which units play a path."""
 
 import itertools
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -147,7 +148,7 @@ def test_viterbi_is_deterministic(corpus, path):
 @pytest.fixture
 def listener(make_dataset, cfg, model):
     """Units where a network places them, and that network."""
-    data = make_dataset(n_sounds=60, seed=4)
+    data = make_dataset(n_sounds=60, seed=4, easy=True)
     z = embed.embed_frames(model, data, cfg)
     return Units(z, data, cfg), z, lambda x: soundcheck.reembed(x, model, cfg)
 
@@ -184,3 +185,13 @@ def test_what_did_not_change_need_not_be_heard_again(listener):
             new[steps] = rng.choice(len(units) - 5, len(steps))
             x = units.magnitudes(new, 5)[:n]
             assert np.allclose(S._heard(x, hear, heard.copy(), new != old), hear(x), atol=1e-5)
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 6, 23])
+def test_short_paths_and_sounds_are_chosen_by_ear(listener, n):
+    units, z, hear = listener
+    assert len(S.viterbi(z[:n], units, hear=hear)) == -(-n // S.STEP_FRAMES)
+    data = units.dataset
+    single = Dataset(data.table, data.frames[data.start], np.arange(len(data)), np.ones(len(data), int))
+    short = Units(z[data.start], single, SimpleNamespace(gain=units.gain, hop_length=1, sr=1))
+    assert S.Costs(short.z[:n], short).price > 0 and len(S.viterbi(short.z[:n], short, hear=hear)) == -(-n // S.STEP_FRAMES)
