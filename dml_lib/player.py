@@ -143,7 +143,7 @@ def _write_page(out, data, details, embed):
 
 def write_map(
     out, table, points, trajectories=None, pictures=None, audio=catalog.audio, title="Map of sounds", axes=AXES, columns=COLUMNS,
-    frame_s=0.05, gain=50.0, embed=False, progress=True, say=print, max_seconds=MAX_PREVIEW_S,
+    frame_s=0.05, gain=50.0, embed=False, progress=True, say=print, max_seconds=MAX_PREVIEW_S, first=None,
 ):
     """Write the audible map of some sounds: a folder whose `index.html` plays them from `file://`, without a network.
 
@@ -174,6 +174,8 @@ def write_map(
     progress : bool
     say : callable
         Told how large the sound will be, before most of it is made.
+    first : int, optional
+        Row of the sound that is shown, and not played, when the page opens.
 
     Returns
     -------
@@ -198,7 +200,7 @@ def write_map(
         details = (
             f"DETAIL({first // PART}, {script_text([_detail(i, *about) for i in range(first, min(first + PART, n))])});\n" for first in parts
         )
-        data = _data(table, points, keys, title, axes, columns, frame_s, len(parts), embed)
+        data = _data(table, points, keys, title, axes, columns, frame_s, len(parts), embed) | {"first": first}
         page_bytes = _write_page(out, data, details, embed)
     return {"sounds": n, "previews": sum(map(bool, keys)), "audio_bytes": size, "page_bytes": page_bytes}
 

@@ -187,7 +187,7 @@ def picture(out, made, instrument, cfg, title="A path and what plays it"):
     with tempfile.TemporaryDirectory(dir=out.parent) if alone else nullcontext(out) as folder:
         player.write_map(
             folder, table, np.stack([way[0] for way in ways]), ways, pictures, audio, title, columns=titles, frame_s=step, gain=cfg.gain,
-            embed=alone, progress=False, say=lambda text: None, max_seconds=table["seconds"].max(),
+            embed=alone, progress=False, say=lambda text: None, max_seconds=table["seconds"].max(), first=0,
         )
         return (Path(folder) / "index.html").replace(out) if alone else out / "index.html"
 

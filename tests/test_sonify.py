@@ -139,6 +139,10 @@ def test_nothing_is_left_half_written(instrument, glide, tmp_path):
     assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")]
 
 
+INK = """() => { const c = document.getElementById("picture"), d = c.getContext("2d").getImageData(0, 0, c.width, c.height).data;
+    let n = 0; for (let i = 3; i < d.length; i += 4) n += d[i] > 0; return n; }"""
+
+
 def test_a_page_shows_and_plays_the_path_and_its_parts(instrument, glide, tmp_path, page):
     made = instrument.play(glide)
     alone, folder = sonify.picture(tmp_path / "a.html", made, instrument, CFG), sonify.picture(tmp_path / "b" / "a", made, instrument, CFG)
@@ -147,7 +151,10 @@ def test_a_page_shows_and_plays_the_path_and_its_parts(instrument, glide, tmp_pa
     n = len(instrument.cues(made))
     for index in (alone, folder):
         page.goto(index.as_uri())
-        page.evaluate("soundMap.press(0)")
+        wait(page, "s.playing === 0 && s.time === 0")  # the path is shown before anything is pressed, and is silent
+        assert page.inner_text("#now") == "the path, played"
+        wait(page, f"({INK})() > 1000")
+        page.click("#play")
         wait(page, "s.playing === 0 && s.time > 0.5")  # the cursor moves
         assert page.evaluate("soundMap.state().matches.length") == 1 + n
         page.evaluate(f"soundMap.press({n})")  # the last stretch

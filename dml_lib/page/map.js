@@ -605,6 +605,11 @@ if (first >= 0 && !DATA.embedded) {
   waker.muted = true;
   waker.play().then(() => waker.pause()).catch(() => {});
 }
+if (Number.isInteger(DATA.first)) addEventListener("load", () => {   // shown at once, heard when it is wanted
+  current = playing = DATA.first;
+  audio = load(current) || audio;
+  show(current); neighborsList(); controls();
+});
 // For scripts beside the page, and for its tests.
 const state = () => ({ current, playing, over, matches, selected, route, walking, time: audio.currentTime, src: audio.src });
 const soundMap = { scene, place, press, stations, nearestTo, file, state };
