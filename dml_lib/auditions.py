@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from . import embed, judge, nearest, paths, results, soundcheck, trajectories
+from . import embed, judge, nearest, paths, results, selection, soundcheck, trajectories
 from .config import SCHEMES, Config
 from .dataset import build
 from .sonify import METHODS, Instrument, Sonification
@@ -121,6 +121,7 @@ def record(seeds=None, full=FULL, work=paths.Run("full"), folder=paths.RECORDED,
         with `.lo` and `.hi`.
     """
     data, series = build(full, work)[0], {}
+    constants = {name: value for name, value in vars(selection).items() if name.isupper() and np.isscalar(value)}
     audio = AudioCache(data.table)
     source_flux = lru_cache(maxsize=None)(lambda sound: soundcheck.flux(audio(sound), audio.sr))
     space = lru_cache(maxsize=1)(lambda scheme: _space(full, scheme, data, work.weights(scheme, "sonify")))
@@ -129,8 +130,9 @@ def record(seeds=None, full=FULL, work=paths.Run("full"), folder=paths.RECORDED,
         say(f"playing {n_paths} trajectories and {n_paths} lines, {scheme}, seed {seed}")
         return trial(full, *space(scheme), source_flux, n_paths, seed)
 
+    known = full.as_dict(), data.table["sound_id"].tolist(), constants, n_paths  # others have other results
     for scheme, seed in product(SCHEMES, range(seeds or 3)):
-        file = work.root / "trials" / f"sonify-{digest(full.as_dict(), data.table['sound_id'].tolist(), scheme, n_paths, seed)}.json"
+        file = work.root / "trials" / f"sonify-{digest(known, scheme, seed)}.json"
         for key, value in results.kept(file, partial(play, scheme, seed)).items():
             series.setdefault(f"{scheme}.{key}", []).append(value)
     return results.save(folder / "sonify.json", results.over_seeds(series), full, UNITS, series=series)["values"]

@@ -81,3 +81,12 @@ def test_summary_and_ratio_read_what_was_recorded(recorded, monkeypatch):
     assert "original" not in A.summary("reembedding_error", "line")
     assert A.ratio("join_discontinuity", "author") == 1
     assert A.ratio("reembedding_error") == pytest.approx(values["pitch.reembedding_error.ours"] / values["pitch.reembedding_error.author"])
+
+
+def test_other_constants_of_the_costs_are_played_anew(recorded, monkeypatch):
+    _, _, folder, run, said = recorded
+    before, kept = len(said), set((run.root / "trials").iterdir())
+    monkeypatch.setattr(A, "SCHEMES", ("pitch",))
+    monkeypatch.setattr(A.selection, "RISE", 0.0)
+    A.record(1, SMALL, run, folder / "other", 2, said.append)
+    assert len(said) == before + 1 and len(set((run.root / "trials").iterdir()) - kept) == 1
