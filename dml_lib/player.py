@@ -198,7 +198,7 @@ def write_map(
         about = keys, waves, trajectories, pictures, gain, folder if embed else None
         parts = range(0, n, PART) if any(keys) or trajectories is not None or pictures is not None else ()
         details = (
-            f"DETAIL({first // PART}, {script_text([_detail(i, *about) for i in range(first, min(first + PART, n))])});\n" for first in parts
+            f"DETAIL({start // PART}, {script_text([_detail(i, *about) for i in range(start, min(start + PART, n))])});\n" for start in parts
         )
         data = _data(table, points, keys, title, axes, columns, frame_s, len(parts), embed) | {"first": first}
         page_bytes = _write_page(out, data, details, embed)

@@ -75,7 +75,8 @@ class Instrument:
             One point a frame, two or more.
         method : str
             "ours": stretches chosen by `selection.viterbi`, by ear where there is a network, joined by `synthesis.splice`; not
-            from several threads at once. "author": the nearest units in `synthesis.grains`, which lasts 0.25 s for each step and one more. "random": grains of units from the right region.
+            from several threads at once. "author": the nearest units in `synthesis.grains`, which lasts 0.25 s for each step
+            and one more. "random": grains of units from the right region.
         banned : sequence of int
             Rows of the table of sounds that may not be played, such as the one that the path is taken from.
         seed : int
