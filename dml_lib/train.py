@@ -24,6 +24,28 @@ WARM_UP = 0.3  # share of the iterations in which our learning rate rises
 UNIT_RATE, BIAS_SCALE = 30.0, 0.05  # with unit gain the rate is multiplied by 30 / sqrt(inputs), that of biases by 30 * 0.05
 
 
+def worth_keeping(accuracy, judged, n_sounds):
+    """Whether weights judged now shall take the place of those that are kept.
+
+    The rate has fallen since, so they do unless those before were better by more than the standard error of a judgement;
+    and what a network began with must at least be reached.
+
+    Parameters
+    ----------
+    accuracy : float
+    judged : list of (iteration, accuracy)
+        Of the same training before; iteration 0 is what it began with.
+    n_sounds : int
+        Sounds that a judgement asks.
+
+    Source
+    ------
+    The one-standard-error rule of Breiman et al. 1984, "Classification and regression trees", section 3.4.3, for iterations.
+    """
+    best, began = max((value for _, value in judged), default=0.0), max((value for i, value in judged if i == 0), default=0.0)
+    return accuracy >= max(best - math.sqrt(best * (1 - best) / n_sounds), began)
+
+
 class Diverged(RuntimeError):
     """The loss was no longer finite."""
 
@@ -90,7 +112,7 @@ class Paper:
 
 
 class Ours:
-    """AdamW on grouped batches, in half precision where the processor has it; the best weights by validation are kept.
+    """AdamW on grouped batches, in half precision where the processor has it; validation says which weights are kept.
 
     The network pools neighboring bins and has one dense layer more than the paper's (`Config.network`).
 
@@ -252,7 +274,7 @@ def train(cfg, scheme, recipe, dataset, validate=None, progress=True, checkpoint
         if validate and iteration in judged:
             accuracy = validate(model.eval())
             model.train()
-            if learner.keep_best and accuracy >= max((value for _, value in history.val_knn_by_iteration), default=0.0):
+            if learner.keep_best and worth_keeping(accuracy, history.val_knn_by_iteration, cfg.judge_sounds // 3):
                 best = {name: tensor.clone() for name, tensor in model.state_dict().items()}
             history.val_knn_by_iteration.append((iteration, accuracy))
             history.val_knn_by_second.append((history.seconds, accuracy))

@@ -233,6 +233,19 @@ def test_the_best_weights_of_our_recipe_and_the_last_of_the_papers_are_kept(data
         assert torch.equal(weights(model), seen[kept]) and not torch.equal(seen[1], seen[3])
 
 
+@pytest.mark.parametrize("accuracy, judged, n_sounds, kept", [
+    (0.0, [], 100, True),
+    (0.5, [(1, 0.54)], 100, True),  # 0.54 of 100 sounds is known to 0.05
+    (0.5, [(1, 0.54)], 10_000, False),
+    (0.48, [(1, 0.54), (2, 0.5)], 100, False),  # below the best, not only below the last, by more than that
+    (0.6, [(1, 0.54)], 10_000, True),
+    (0.5, [(0, 0.54)], 100, False),  # what it began with is reached, or stays
+    (0.54, [(0, 0.54), (1, 0.56)], 100, True),
+])
+def test_the_last_weights_are_kept_unless_others_were_better_than_a_judgement_can_err(accuracy, judged, n_sounds, kept):
+    assert training.worth_keeping(accuracy, judged, n_sounds) is kept
+
+
 def test_a_checkpoint_of_another_training_is_refused(dataset, cfg, tmp_path, monkeypatch):
     monkeypatch.setattr(training, "CHECKPOINT_S", 0.0)
     with monkeypatch.context() as mortal, pytest.raises(FileNotFoundError):
