@@ -8,6 +8,8 @@ import sys
 
 import click
 
+from .config import RECIPES, SCHEMES
+
 EXAMPLES = """\b
 Examples:
   python -m dml_lib book --profile fast    run all chapters, build _build/html
@@ -148,7 +150,6 @@ def train(what, output, weights):
     from pathlib import Path
 
     from . import adapt, paths, shipping, weights as networks
-    from .config import SCHEMES
 
     if what not in SCHEMES and Path(what).is_dir():
         if not output:
@@ -162,11 +163,13 @@ def train(what, output, weights):
 
 @commands.command("paper-run")
 @click.option("--seeds", default=1, show_default=True, type=click.IntRange(min=1))
-def paper_run(seeds):
+@click.option("--recipe", "recipes", multiple=True, default=RECIPES, show_default=True, type=click.Choice(RECIPES), help="Only this one.")
+@click.option("--scheme", "schemes", multiple=True, default=SCHEMES, show_default=True, type=click.Choice(SCHEMES), help="Only this one.")
+def paper_run(seeds, recipes, schemes):
     """Run the method at the paper's size, or what is left of it, into results/paper/; days without pause, resumable."""
     from . import paper_scale, shipping
 
-    paper_scale.run(seeds, say=click.echo)
+    paper_scale.run(seeds, recipes, schemes, say=click.echo)
     shipping.write_summary()
 
 

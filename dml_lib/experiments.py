@@ -3,8 +3,8 @@
 Conventions: a *trial* trains one network and judges it on the splits that it was trained for. A network of `random`
 serves `real` and the sound bank of an unheard family too. In a *rotation* a network is trained without each family in
 turn, and all families are reported, then their mean, `held_out`; and one without recordings, `real`. One more family is
-kept for validation there, and so neither teaches nor tests. A trial is kept as soon as it is done, so an experiment may
-be killed and run again. Seeds change the network and its
+kept for validation there, and so neither teaches nor tests. A network is kept as soon as it is trained and a trial as soon
+as it is judged, so an experiment may be killed and run again. Seeds change the network and its
 batches, never the sounds or the random split. Results are the mean over seeds, with the smallest and largest as `.lo`
 and `.hi`.
 
@@ -20,12 +20,12 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from . import duplicates, embed, evaluate, judge, paths, results, splits, train
+from . import duplicates, embed, evaluate, judge, paths, results, splits, tensors, train
 from .config import SCHEMES, Config, check_name
 from .dataset import build
 from .sounds import sources
 from .store import digest
-from .weights import save_weights
+from .weights import load_weights, save_weights
 
 FULL = Config.preset("paper", sounds_per_instrument=500, recordings_each=1_500, eval_frames=20_000, threads=1)
 JUDGED = {"valid": 400, "test": 600}  # sounds of each part: embedding all of them takes longer than training
@@ -72,7 +72,7 @@ EXPERIMENTS = {
             "repeated_edges": {"zero_padding": False},
         }.items()
     }, ("instrument_pitch_2",)),
-    "schemes": Experiment({"ours": ("ours", {"ours_iterations": 7_000})}, neighbors=100_000),
+    "schemes": Experiment({"ours": ("ours", {"ours_iterations": 7_000, "ours_learning_rate": 5e-4})}, neighbors=100_000),
     "rotation": Experiment({"ours": ("ours", EVERY | {"ours_iterations": 1_500})}, ("instrument", "pitch"), rotate=True),
     "specimens": Experiment({
         "two_families": ("ours", {"ours_iterations": 1_500}),
@@ -129,12 +129,19 @@ def shared_splits(data):
     return [name for name in splits.SPLITS if name in data.table]
 
 
-def _judged(cfg, scheme, recipe, neighbors, data, split, checkpoint=None):
-    """Train on the training sounds of one split, and judge by it and by the splits that share its training sounds: (values, model)."""
-    learn = data.subset((data.table[split] == "train").to_numpy())
-    model, history = train.train(cfg, scheme, recipe, learn, judge.Judge(data, cfg, scheme, split), checkpoint=checkpoint)
-    values = {"seconds": history.seconds, "cpu_seconds": history.cpu_seconds, "waiting": history.waiting, "val_knn": history.val_knn_by_iteration[-1][1]}
-    return values | figures(model, data, cfg, shared_splits(data) if split == "random" else [split], neighbors), model
+def _learned(cfg, scheme, recipe, data, split, file, training):
+    """The network of a trial, from its file where it was trained before, and what its training took: (model, dict).
+
+    `training` is called where it was not.
+    """
+    if not file.is_file() or "took" not in tensors.read(file, "weights", "delete it")[1]:
+        training()
+        learn, ask = data.subset((data.table[split] == "train").to_numpy()), judge.Judge(data, cfg, scheme, split)
+        model, history = train.train(cfg, scheme, recipe, learn, ask, checkpoint=file.with_suffix(".checkpoint"))
+        took = {name: getattr(history, name) for name in ("seconds", "cpu_seconds", "waiting")}
+        save_weights(file, model, cfg, recipe, scheme=scheme, took=took | {"val_knn": history.val_knn_by_iteration[-1][1]})
+    model, card = load_weights(file, cfg, recipe)
+    return model, card["took"]
 
 
 def trial_file(cfg, scheme, recipe, neighbors, without, work):
@@ -147,14 +154,15 @@ def trial(cfg, scheme, recipe, neighbors, without, work, sounds, say):
     """The values of one trial, from its file (`trial_file`) where it was done before; `sounds` gives the dataset of a `Config`."""
     file = trial_file(cfg, scheme, recipe, neighbors, without, work)
 
-    def make():
+    def training():
         say(f"training {scheme}, {recipe}, seed {cfg.seed}" + (f", without {without}" if without else ""))
+
+    def make():
         data, split = sounds(cfg), ("held_out" if without in splits.BANKS else "real") if without else "random"
         if without:
             data = replace(data, table=data.table.assign(**{split: splits.family_split(data.table, without, cfg.seed)}))
-        values, model = _judged(cfg, scheme, recipe, neighbors, data, split, file.with_suffix(".checkpoint"))
-        save_weights(file.with_suffix(".safetensors"), model, cfg, recipe, scheme=scheme)
-        return values
+        model, took = _learned(cfg, scheme, recipe, data, split, file.with_suffix(".safetensors"), training)
+        return took | figures(model, data, cfg, shared_splits(data) if split == "random" else [split], neighbors)
 
     return results.kept(file, make)
 

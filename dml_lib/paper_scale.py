@@ -1,7 +1,8 @@
 """The method at the size that the paper used: 120,000 sounds, both recipes, four schemes, by one command.
 
 Conventions: each recipe and scheme is a result of its own, written as soon as it is done, and each training goes on from
-its checkpoint: the command may be killed and run again for days. A result that is not there was not run.
+its checkpoint: the command may be killed and run again for days. A training uses one core; several commands, each with a
+`--recipe` and `--scheme` of its own, use several. A result that is not there was not run.
 
 Source
 ------
@@ -17,16 +18,17 @@ from .config import RECIPES, SCHEMES, Config
 from .experiments import EXPERIMENTS, Experiment
 from .sounds import sources
 
-PAPER = Config.preset("paper")
-CHANGES = {"paper": {}, "ours": EXPERIMENTS["schemes"].variants["ours"][1]}
+PAPER = Config.preset("paper", threads=1)
+CHANGES = {"paper": {}, "ours": EXPERIMENTS["schemes"].variants["ours"][1] | {"ours_iterations": 14_000}}  # ten times the sounds of that
 
 
-def run(seeds=1, full=PAPER, work=paths.Run("paper"), folder=paths.RECORDED / "paper", say=print, changes=CHANGES):
+def run(seeds=1, recipes=RECIPES, schemes=SCHEMES, full=PAPER, work=paths.Run("paper"), folder=paths.RECORDED / "paper", say=print, changes=CHANGES):
     """Run what is left, our recipe first because it takes hours and not days, and write `<recipe>.<scheme>.json`.
 
     Parameters
     ----------
     seeds : int
+    recipes, schemes : sequence of str
     full : Config
     work : paths.Run
         Where features, checkpoints and finished trials are kept.
@@ -44,7 +46,7 @@ def run(seeds=1, full=PAPER, work=paths.Run("paper"), folder=paths.RECORDED / "p
     """
     sounds = experiments.sounds_of(full, work)
     machine = {"system": platform.platform(), "processor": platform.machine(), "cores": os.cpu_count(), "threads": full.threads}
-    for recipe, scheme in product(reversed(RECIPES), SCHEMES):
+    for recipe, scheme in product([name for name in reversed(RECIPES) if name in recipes], schemes):
         path, inputs = folder / f"{recipe}.{scheme}.json", [sources.soundfont_file(name) for name in full.sources]
         one = Experiment({recipe: (recipe, {})}, (scheme,), neighbors=EXPERIMENTS["schemes"].neighbors)
         cfg = full.with_(**changes[recipe])

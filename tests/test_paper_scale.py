@@ -23,8 +23,8 @@ def work(tmp_path, monkeypatch, make_dataset):
     return paths.Run("test", str(tmp_path))
 
 
-def run(work, seeds=1, say=lambda text: None):
-    paper_scale.run(seeds, SMALL, work, work.root / "paper", say, CHANGES)
+def run(work, seeds=1, say=lambda text: None, **only):
+    paper_scale.run(seeds, full=SMALL, work=work, folder=work.root / "paper", say=say, changes=CHANGES, **only)
     return {path.stem: results.load(path) for path in (work.root / "paper").glob("*.json")}
 
 
@@ -61,6 +61,25 @@ def test_a_killed_run_keeps_what_was_done_and_goes_on(work, monkeypatch):
         assert (work.root / "paper" / f"{name}.json").read_bytes() == content
 
 
+def test_a_network_is_not_trained_again_when_its_judgement_is_killed(work, monkeypatch):
+    only = {"recipes": ["ours"], "schemes": ["pitch"]}
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(experiments, "figures", killed := lambda *rest: (_ for _ in ()).throw(KeyboardInterrupt))
+        run(work, **only)
+    said = []
+    with monkeypatch.context() as patch:
+        patch.setattr(experiments.train, "train", killed)
+        resumed = run(work, say=said.append, **only)
+    assert set(resumed) == {"ours.pitch"} and not [text for text in said if "training" in text]
+    (work.root / "paper" / "ours.pitch.json").unlink()
+    for path in (work.root / "trials").iterdir():
+        path.unlink()
+    once = run(work, **only)
+    times = ("seconds", "cpu_seconds", "waiting")
+    assert {k: v for k, v in resumed["ours.pitch"]["values"].items() if not k.endswith(times)} \
+        == {k: v for k, v in once["ours.pitch"]["values"].items() if not k.endswith(times)}
+
+
 def test_the_paper_profile_is_the_papers_size():
     assert paper_scale.PAPER.sounds_per_instrument * 24 == 120_000 and paper_scale.PAPER.paper_iterations == 50_000
-    assert paper_scale.CHANGES["ours"] == {"ours_iterations": 7_000}
+    assert paper_scale.CHANGES["ours"] == {"ours_iterations": 14_000, "ours_learning_rate": 5e-4}
