@@ -90,15 +90,19 @@ class Dataset:
         return peak >= np.repeat(loudest, self.n_frames) * 10 ** (-SILENT_DB / 20)
 
     def leveled(self, level):
-        """The same sounds, each scaled so that its peak magnitude is `level`; 0 leaves levels as they are."""
+        """The same sounds, each scaled so that its peak magnitude is `level`; 0 leaves levels as they are.
+
+        The column `gain` of the table says by which factor.
+        """
         if not level:
             return self
         peak = np.maximum.reduceat(self.frames.max(axis=1), self.start).astype(np.float32)
-        factor = np.repeat(level / np.maximum(peak, 1e-6), self.n_frames).astype(np.float32)
+        gain = level / np.maximum(peak, 1e-6)
+        factor = np.repeat(gain, self.n_frames).astype(np.float32)
         frames = np.empty_like(self.frames)
         for rows in np.array_split(np.arange(len(frames)), -(-len(frames) // 100_000)):  # float32 of all would not fit
             frames[rows] = self.frames[rows] * factor[rows, None]
-        return replace(self, frames=frames)
+        return replace(self, table=self.table.assign(gain=gain), frames=frames)
 
     def sound_of_frame(self):
         """The sound number of each frame, (n_frames_total,), int64."""

@@ -53,7 +53,7 @@ def measures(dataset, cfg):
     -------
     pandas.DataFrame
         `pitch`: MIDI number of its label, NaN without one. `centroid`: mean of frequency weighted by magnitude, as a MIDI
-        number. `loudness`: energy of its loudest frame in dB. `attack`: seconds from its first audible frame to the first
+        number. `loudness`: energy of its loudest frame in dB, at its own level. `attack`: seconds from its first audible frame to the first
         with 90 % of the largest energy, in steps of a frame.
     """
     n_frames, n_bins = dataset.frames.shape
@@ -73,7 +73,7 @@ def measures(dataset, cfg):
     return pd.DataFrame({
         "pitch": dataset.table["note_number"].to_numpy(float, na_value=np.nan),
         "centroid": weighted / np.maximum(magnitude, 1e-12),
-        "loudness": 10 * np.log10(np.maximum(peak, 1e-12)),
+        "loudness": 10 * np.log10(np.maximum(peak, 1e-12)) - 20 * np.log10(dataset.table.get("gain", 1.0)),
         "attack": np.maximum(risen - first, 0) * cfg.hop_length / cfg.sr,
     })
 

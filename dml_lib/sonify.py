@@ -116,8 +116,8 @@ class Instrument:
         -------
         pandas.DataFrame
             `start_s, length_s` in the sound made; `sound_id`, `file` (empty for a rendered sound), `source_s` (time in that
-            sound that `start_s` corresponds to); `instrument, note_number` where labeled; `sound` (row of the table of
-            sounds) and `distance` (mean from the path).
+            sound that `start_s` corresponds to); `gain_db`, by which the file is played louder than the others;
+            `instrument, note_number` where labeled; `sound` (row of the table of sounds) and `distance` (mean from the path).
         """
         units, table, step_s = self.units, self.units.dataset.table, selection.STEP_FRAMES * self.units.frame_s
         far = np.linalg.norm(units.z[made.chosen] - made.path[::selection.STEP_FRAMES], axis=1)
@@ -134,6 +134,7 @@ class Instrument:
         found = pd.DataFrame({
             "start_s": start, "length_s": length, "sound_id": rows["sound_id"].to_numpy(),
             "file": rows["path"].fillna("").to_numpy() if "path" in rows else "", "source_s": source,
+            "gain_db": 20 * np.log10(self.audio.gain(units.sound[made.chosen[first]])),
             "sound": units.sound[made.chosen[first]], "distance": np.add.reduceat(far, first) / np.diff(np.append(first, len(far))),
         })
         for label in ("instrument", "note_number"):

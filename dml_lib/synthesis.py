@@ -131,7 +131,7 @@ def splice(chosen, units, audio, n_samples):
     Returns
     -------
     np.ndarray, (n_samples,), float32
-        At the level of the sources; scaled down where it would exceed a peak of 0.9.
+        At the mean level of the files; scaled down where it would exceed a peak of 0.9.
 
     Source
     ------
@@ -158,7 +158,8 @@ def splice(chosen, units, audio, n_samples):
     if units.frame[chosen[0]] > 0:  # else the attack of a sound is kept as it is
         y = fade_out(y[::-1], edge)[::-1]
     y = fade_out(y, edge)
-    return y * np.float32(min(1.0, PEAK / max(float(np.abs(y).max()), 1e-9)))
+    native = np.exp(-np.log(audio.gain(units.sound[chosen])).mean())
+    return y * np.float32(min(native, PEAK / max(float(np.abs(y).max()), 1e-9)))
 
 
 def _gains(found, chosen, units):

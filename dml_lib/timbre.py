@@ -111,7 +111,7 @@ def listening_tests(folder, cfg, run):
     data, skipped = analyze(pd.concat(tables, ignore_index=True), cfg, run)
     if len(skipped):
         raise ValueError(f"{skipped['sound_id'][0]} cannot be used ({skipped['reason'][0]}): a test needs all its sounds")
-    return data, said
+    return data.leveled(cfg.level), said
 
 
 def evaluate(points, tests, said):
@@ -153,7 +153,7 @@ def report(networks, cfg, run):
     -------
     values : dict of str to float
         `<row>.ears_spearman`, `<row>.ears_triplets`; rows are the networks, `mfcc_native` and `log_cqt_native`. Networks also
-        have `<row>.ears_trajectory_spearman` and `..._triplets`: of whole trajectories instead of their medians. Empty without tests.
+        have `<row>.ears_trajectory_spearman` and `..._triplets`: of whole trajectories instead of one point each. Empty without tests.
     not_run : dict of str to str
         `ears`: why, without tests.
     """

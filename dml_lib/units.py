@@ -180,6 +180,8 @@ def _checksum(path, size, modified):
 class AudioCache:
     """Audio of the sounds of a table, rendered or decoded on demand; the latest are kept, up to a number of bytes.
 
+    Where the table has the `gain` of `Dataset.leveled`, it is at the level at which the network heard the sound.
+
     Parameters
     ----------
     table : pandas.DataFrame
@@ -192,6 +194,10 @@ class AudioCache:
 
     def __init__(self, table, limit=CACHE_BYTES):
         self.table, self.limit, self.size, self.kept = table, limit, 0, OrderedDict()
+
+    def gain(self, sounds):
+        """By which factors sounds are louder here than in their files, (n,), float."""
+        return self.table["gain"].to_numpy(float)[sounds] if "gain" in self.table else np.ones(len(sounds))
 
     def __call__(self, sound):
         """Mono samples of one sound at 44.1 kHz, (n_samples,), float32.
@@ -210,7 +216,7 @@ class AudioCache:
                 known = row.get("checksum")
                 if isinstance(known, str) and known and _checksum(str(file), stat.st_size, stat.st_mtime_ns) != known:
                     raise SourceChanged(f"expected the file that was analyzed, found another one at {file}: analyze the sounds again")
-                y = catalog.audio(row)[0]
+                y = catalog.audio(row)[0] * np.float32(row.get("gain", 1))
             except (OSError, decode.DecodeError) as error:
                 raise SourceChanged(f"expected the source of {row['sound_id']}, found {error}: put {file} back, or analyze again") from None
             self.kept[sound] = y

@@ -161,4 +161,6 @@ def test_leveled_brings_every_peak_to_one_level_and_nothing_else(dataset):
         x, y = dataset.features(i).astype(np.float32), leveled.features(i).astype(np.float32)
         assert y.max() == pytest.approx(10, rel=2e-3)
         np.testing.assert_allclose(y, x * (10 / x.max()), rtol=2e-3, atol=1e-6)
+        assert leveled.table["gain"].iloc[i] == pytest.approx(10 / x.max())
+    assert leveled.table.drop(columns="gain").equals(dataset.table)
     assert dataset.leveled(0) is dataset

@@ -67,6 +67,8 @@ def test_measures_of_known_sounds():
     assert found["centroid"].tolist() == pytest.approx([21 + 48, 21 + 12, 21])
     assert found["loudness"].tolist() == pytest.approx([20 * np.log10(4), 20, 20 * np.log10(0.5)])
     assert found["attack"].tolist() == pytest.approx([0.05, 0.1, 0])  # .98 of the energy is enough
+    leveled = Dataset(table, frames, np.array([0, 3, 9]), np.array([3, 6, 1])).leveled(2.0)
+    pd.testing.assert_frame_equal(geometry.measures(leveled, cfg), found, rtol=1e-3, check_dtype=False)
 
 
 def test_mean_spectra_leave_out_silence():

@@ -80,6 +80,18 @@ def test_a_network_is_not_trained_again_when_its_judgement_is_killed(work, monke
         == {k: v for k, v in once["ours.pitch"]["values"].items() if not k.endswith(times)}
 
 
+def test_the_papers_table_has_what_was_run_and_the_author_apart(work):
+    ran = run(work, schemes=["pitch"], recipes=["ours"])["ours.pitch"]["values"]
+    table = paper_scale.recorded(work.root / "paper")
+    assert len(table) == 3 * 2 * 4 and set(table.columns.get_level_values(1)) == {*splits.SPLITS, "author"}
+    for level, suffix in (("a sound", ""), ("a frame", ".frame"), ("an audible frame", ".audible")):
+        assert table.loc[(level, "ours", "pitch"), ("pitch", "random")] == f"{ran[f'ours.pitch.knn.pitch.random{suffix}']:.3f}"
+    assert table.loc[("a sound", "paper", "pitch"), ("pitch", "random")] == table.loc[("a sound", "ours", "pitch"), ("pitch", "real")] == "not run"
+    his = results.author_table()
+    assert table.loc[("a frame", "ours", "pitch"), ("instrument", "author")] == f"{his.loc['pitch', 'instrument']:.3f}"
+    assert set(table.loc["a sound"]["pitch", "author"]) == {""}
+
+
 def test_the_paper_profile_is_the_papers_size():
     assert paper_scale.PAPER.sounds_per_instrument * 24 == 120_000 and paper_scale.PAPER.paper_iterations == 50_000
     assert paper_scale.CHANGES["ours"] == {"ours_iterations": 14_000, "ours_learning_rate": 5e-4}

@@ -115,6 +115,7 @@ def test_cues_say_what_is_heard(instrument, glide):
     source = round((first["source_s"] + 0.05) * made.sr)
     wave, other = made.y[at:at + n], instrument.audio(first["sound"])[source:source + n]
     assert np.corrcoef(wave, other)[0, 1] > 0.99  # the source, but for its level
+    assert cues["gain_db"].tolist() == pytest.approx(20 * np.log10(instrument.audio.gain(cues["sound"].to_numpy())))
     assert len(instrument.cues(instrument.play(glide, "author"))) == 9
 
 

@@ -101,6 +101,17 @@ def test_levels_meet_halfway(cfg, tmp_path):
     assert np.isclose(y[2000], 0.2 / np.sqrt(2), rtol=0.05) and np.isclose(y[-4000], 0.28 / np.sqrt(2), rtol=0.05)
 
 
+def test_sounds_brought_to_one_level_are_played_at_one_level_and_the_whole_at_that_of_the_files(cfg, tmp_path):
+    t = np.arange(2 * SR) / SR
+    units, audio = corpus(cfg, tmp_path, [a * np.sin(2 * np.pi * 300 * t) for a in (0.05, 0.2)])
+    data = units.dataset.leveled(2.0)
+    units, audio = Units(units.z, data, cfg), AudioCache(data.table)
+    assert audio.gain(np.array([1, 0])) == pytest.approx([2 / 0.2, 2 / 0.05], rel=1e-3)
+    assert np.abs(audio(0)).max() == pytest.approx(np.abs(audio(1)).max(), rel=1e-3)
+    y = level(Y.splice(np.array([2, 7, 40 + 12, 40 + 17]), units, audio, SR))
+    assert np.allclose(y[[3000, -5000]], np.sqrt(0.05 * 0.2 / 2), rtol=0.03)
+
+
 def test_an_attack_is_kept_and_another_start_is_faded(cfg, tmp_path):
     units, audio = corpus(cfg, tmp_path, [np.full(2 * SR, 0.5) * (-1) ** np.arange(2 * SR)])
     kept, faded = (Y.splice(np.array([i]), units, audio, SR // 5) for i in (0, 3))

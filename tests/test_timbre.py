@@ -72,6 +72,7 @@ def test_listening_tests_are_analyzed_in_sorted_order(tests, tmp_path):
     assert list(said) == ["A1999", "B2001"] and data.table["test"].tolist() == ["A1999"] * 4 + ["B2001"] * 4
     assert [path[-5:] for path in data.table["path"]] == ["0.wav", "1.wav", "2.wav", "3.wav"] * 2
     loudest = np.array([data.features(i).sum(axis=0).argmax() for i in range(8)])
+    assert [data.features(i).max() for i in range(8)] == pytest.approx([cfg.level] * 8, rel=2e-3)
     assert np.diff(loudest[:4]) == pytest.approx([24] * 3, abs=2)  # an octave of quarter tones
     values = timbre.evaluate(loudest[:, None], data.table["test"], said)
     assert values["spearman"] > 0.9 and set(values) >= {"triplets", "A1999.spearman", "B2001.triplets"}
