@@ -142,7 +142,8 @@ def test_a_shipped_network_hears_a_file(small, tmp_path):
     soundfile.write(tmp_path / "a.wav", y, 16_000, subtype="FLOAT")
     model, cfg = open_weights(weights)
     x = soundcheck.analyze(decode.decode(tmp_path / "a.wav", cfg.sr)[0], cfg.sr, cfg).astype(np.float16)
-    np.testing.assert_array_equal(dml_lib.load("instrument").embed(tmp_path / "a.wav"), soundcheck.reembed(x, model, cfg))
+    heard = dml_lib.load("instrument").embed(tmp_path / "a.wav")  # where half precision comes before the level
+    np.testing.assert_allclose(heard, soundcheck.reembed(x, model, cfg), atol=1e-3)
     shutil.copy(weights, weights.with_name("pitch.safetensors"))
     with pytest.raises(WeightsMismatch, match="no network of the scheme pitch, found instrument"):
         dml_lib.load("pitch")

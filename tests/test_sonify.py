@@ -19,7 +19,7 @@ def space(tmp_path_factory):
     table = soundfont.recipes("timgm6mb", 8, 1, 0, ("trumpet", "flute", "cello"))
     checksum = pooch.file_hash(str(sources.soundfont_file("timgm6mb")))
     data = dataset.analyze(table.assign(checksum=checksum), CFG, paths.Run("test", str(tmp_path_factory.mktemp("run"))), progress=False)[0]
-    model = train.untrained(CFG, "ours")
+    data, model = data.leveled(CFG.level), train.untrained(CFG, "ours")
     return embed.embed_frames(model, data, CFG), data, model
 
 
