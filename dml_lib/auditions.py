@@ -27,7 +27,7 @@ from .train import train
 from .units import AudioCache
 from .weights import load_weights, save_weights
 
-FULL = Config.preset("standard", ours_iterations=1_500, threads=1)
+FULL = Config.preset("standard", ours_iterations=1_500, threads=1, level=0.0)  # as it was recorded, at the levels of the files
 N_PATHS, LINE_S, LEAST_FRAMES = 50, 4.0, 20
 KINDS = ("trajectory", "line")
 UNITS = {
