@@ -103,8 +103,7 @@ def rotating(path, points, colors, paths=None, size=(400, 300), radius=1.5):
 def of_network(path, scheme="instrument_pitch", profile="standard", most=1_200):
     """Write the film of a trained network: frames by pitch, and through them the four sounds of the paper's Figure 1.
 
-    That of the README is `film.of_network("assets/space.gif", file)`, `file` being the network of both labels that
-    `python -m dml_lib report --full --only schemes` leaves in `_run/full/trials`.
+    That of the README is `film.of_network("assets/space.gif")`, of the network that ships.
 
     Parameters
     ----------
