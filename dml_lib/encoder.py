@@ -73,7 +73,7 @@ class Encoder:
         return self._frames(self._heard(sound))
 
     def point(self, sound):
-        """One point for a sound, that of `embed.sound_points`: (n_dims,), float32. Parameters and errors of `embed`."""
+        """One point for a sound: the median over its audible frames, (n_dims,), float32. Parameters and errors of `embed`."""
         data = self._heard(sound)
         return embed.sound_points(self._frames(data), data)[0]
 

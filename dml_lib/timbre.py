@@ -153,7 +153,7 @@ def report(networks, cfg, run):
     -------
     values : dict of str to float
         `<row>.ears_spearman`, `<row>.ears_triplets`; rows are the networks, `mfcc_native` and `log_cqt_native`. Networks also
-        have `<row>.ears_trajectory_spearman` and `..._triplets`: of whole trajectories instead of one point each. Empty without tests.
+        have `<row>.ears_trajectory_spearman` and `..._triplets`: of whole trajectories instead of their medians. Empty without tests.
     not_run : dict of str to str
         `ears`: why, without tests.
     """

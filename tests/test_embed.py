@@ -84,23 +84,23 @@ def test_the_model_learns_nothing_from_being_used(model, dataset, cfg):
     assert all(torch.equal(a, b) and b.grad is None for a, b in zip(before, model.parameters()))
 
 
-def test_sound_points_are_medians_by_energy(dataset):
-    dataset.frames[dataset.start[4]:dataset.start[4] + dataset.n_frames[4]] = 0  # silent throughout: all its frames count alike
+def test_sound_points_are_medians_over_audible_frames(dataset):
+    dataset.frames[::3] *= np.float16(1e-4)
+    dataset.frames[dataset.start[4]:dataset.start[4] + dataset.n_frames[4]] = 0  # silent throughout: all its frames count
     z = np.random.default_rng(1).normal(size=(len(dataset.frames), 3)).astype(np.float32)
+    slow, left_out = [], 0
+    for i in range(40):
+        peak = dataset.features(i).max(axis=1).astype(np.float64)
+        keep = peak >= peak.max() / 1000 if peak.max() else peak == 0
+        left_out += (~keep).sum()
+        slow.append(np.median(z[dataset.start[i]:dataset.start[i] + dataset.n_frames[i]][keep], axis=0))
     points = sound_points(z, dataset)
+    assert left_out > 50
     assert points.shape == (40, 3) and points.dtype == np.float32
-    assert points[4] == pytest.approx(np.median(z[dataset.where(4)], axis=0))
-    for i in set(range(40)) - {4}:
-        weight, places = dataset.features(i).astype(float).sum(axis=1), z[dataset.where(i)]
-        for axis in range(3):  # no more than half of the energy on either side
-            for side in (places[:, axis] < points[i, axis], places[:, axis] > points[i, axis]):
-                assert weight[side].sum() <= weight.sum() / 2 * (1 + 1e-6)
-    dataset.frames[:] = 1
-    medians = [np.median(z[dataset.where(i)], axis=0) for i in range(40)]
-    np.testing.assert_allclose(sound_points(z, dataset), medians, rtol=1e-6)
+    np.testing.assert_allclose(points, slow, rtol=1e-6)
 
 
-def test_sound_points_hardly_hear_the_tail():
+def test_sound_points_ignore_the_silent_tail():
     frames = np.zeros((8, 4), np.float16)
     frames[:3], frames[3:6] = 1, 1e-4
     dataset = Dataset([0, 1], frames, np.array([0, 6]), np.array([6, 2]))
