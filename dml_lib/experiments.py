@@ -78,9 +78,9 @@ EXPERIMENTS = {
     "schemes": Experiment({"ours": ("ours", LEVELED | {"ours_iterations": 7_000, "ours_learning_rate": 5e-4})}, neighbors=100_000),
     "rotation": Experiment({"ours": ("ours", LEVELED | EVERY | {"ours_iterations": 1_500})}, ("instrument", "pitch"), rotate=True),
     "specimens": Experiment({
-        "two_families": ("ours", LEVELED | {"ours_iterations": 1_500}),
-        "three_families": ("ours", LEVELED | MORE | {"ours_iterations": 1_500}),
-        "and_recordings": ("ours", LEVELED | MORE | {"sources": (*MORE["sources"], "philharmonia"), "ours_iterations": 1_500}),
+        "two_families": ("ours", {"ours_iterations": 1_500}),
+        "three_families": ("ours", MORE | {"ours_iterations": 1_500}),
+        "and_recordings": ("ours", MORE | {"sources": (*MORE["sources"], "philharmonia"), "ours_iterations": 1_500}),
     }, ("instrument",)),
     "speed": Experiment({"paper": ("paper", {"paper_iterations": 5_000}), "ours": ("ours", {"ours_iterations": 250})}, seeds=1),
 }
