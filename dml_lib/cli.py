@@ -171,6 +171,7 @@ def paper_run(seeds, recipes, schemes):
 
     paper_scale.run(seeds, recipes, schemes, say=click.echo)
     shipping.write_summary()
+    click.echo(paper_scale.recorded().to_string())
 
 
 @commands.command()

@@ -57,7 +57,7 @@ class Config:
     filter_scale: float = 1.5  # measured on the author's feature files
     window: str = "cosine"  # square root of a Hann window
     gain: float = 50.0  # log(1 + gain X)
-    level: float = 2.0  # peak magnitude that each sound is scaled to before, that of a rendered note; 0 leaves levels as they are
+    level: float = 2.0  # peak magnitude that each sound is scaled to before, that of a rendered note (our choice); 0 leaves levels as they are
 
     # network
     n_in: int = 10  # frames a window, 0.5 s

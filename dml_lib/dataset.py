@@ -92,7 +92,7 @@ class Dataset:
     def leveled(self, level):
         """The same sounds, each scaled so that its peak magnitude is `level`; 0 leaves levels as they are.
 
-        The column `gain` of the table says by which factor.
+        The column `gain` of the table says by which factor in all.
         """
         if not level:
             return self
@@ -102,7 +102,7 @@ class Dataset:
         frames = np.empty_like(self.frames)
         for rows in np.array_split(np.arange(len(frames)), -(-len(frames) // 100_000)):  # float32 of all would not fit
             frames[rows] = self.frames[rows] * factor[rows, None]
-        return replace(self, table=self.table.assign(gain=gain), frames=frames)
+        return replace(self, table=self.table.assign(gain=gain * self.table.get("gain", 1.0)), frames=frames)
 
     def sound_of_frame(self):
         """The sound number of each frame, (n_frames_total,), int64."""

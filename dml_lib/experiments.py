@@ -132,13 +132,13 @@ def shared_splits(data):
     return [name for name in splits.SPLITS if name in data.table]
 
 
-def _learned(cfg, scheme, recipe, data, split, file, training):
+def _learned(cfg, scheme, recipe, data, split, file, announce):
     """The network of a trial, from its file where it was trained before, and what its training took: (model, dict).
 
-    `training` is called where it was not.
+    `announce` is called where it was not.
     """
     if not file.is_file() or "took" not in tensors.read(file, "weights", "delete it")[1]:
-        training()
+        announce()
         learn, ask = data.subset((data.table[split] == "train").to_numpy()), judge.Judge(data, cfg, scheme, split)
         model, history = train.train(cfg, scheme, recipe, learn, ask, checkpoint=file.with_suffix(".checkpoint"))
         took = {name: getattr(history, name) for name in ("seconds", "cpu_seconds", "waiting")}
@@ -157,14 +157,13 @@ def trial(cfg, scheme, recipe, neighbors, without, work, sounds, say):
     """The values of one trial, from its file (`trial_file`) where it was done before; `sounds` gives the dataset of a `Config`."""
     file = trial_file(cfg, scheme, recipe, neighbors, without, work)
 
-    def training():
-        say(f"training {scheme}, {recipe}, seed {cfg.seed}" + (f", without {without}" if without else ""))
+    announce = partial(say, f"training {scheme}, {recipe}, seed {cfg.seed}" + (f", without {without}" if without else ""))
 
     def make():
         data, split = sounds(cfg), ("held_out" if without in splits.BANKS else "real") if without else "random"
         if without:
             data = replace(data, table=data.table.assign(**{split: splits.family_split(data.table, without, cfg.seed)}))
-        model, took = _learned(cfg, scheme, recipe, data, split, file.with_suffix(".safetensors"), training)
+        model, took = _learned(cfg, scheme, recipe, data, split, file.with_suffix(".safetensors"), announce)
         return took | figures(model, data, cfg, shared_splits(data) if split == "random" else [split], neighbors)
 
     return results.kept(file, make)

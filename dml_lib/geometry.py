@@ -53,8 +53,8 @@ def measures(dataset, cfg):
     -------
     pandas.DataFrame
         `pitch`: MIDI number of its label, NaN without one. `centroid`: mean of frequency weighted by magnitude, as a MIDI
-        number. `loudness`: energy of its loudest frame in dB, at its own level. `attack`: seconds from its first audible frame to the first
-        with 90 % of the largest energy, in steps of a frame.
+        number. `loudness`: energy of its loudest frame in dB, at the level of its file. `attack`: seconds from its first
+        audible frame to the first with 90 % of the largest energy, in steps of a frame.
     """
     n_frames, n_bins = dataset.frames.shape
     midi = 12 * np.log2(cfg.fmin / 440) + 69 + 12 / cfg.bins_per_octave * np.arange(n_bins)

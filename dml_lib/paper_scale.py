@@ -21,7 +21,7 @@ from .experiments import EXPERIMENTS, Experiment
 from .sounds import sources
 
 PAPER = Config.preset("paper", threads=1)
-CHANGES = {"paper": {}, "ours": {"ours_iterations": 14_000, "ours_learning_rate": 5e-4}}  # of `schemes`, for ten times the sounds
+CHANGES = {"paper": {}, "ours": EXPERIMENTS["schemes"].variants["ours"][1] | {"ours_iterations": 14_000}}  # for ten times its sounds
 
 
 FOLDER = paths.RECORDED / "paper"

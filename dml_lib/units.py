@@ -216,7 +216,7 @@ class AudioCache:
                 known = row.get("checksum")
                 if isinstance(known, str) and known and _checksum(str(file), stat.st_size, stat.st_mtime_ns) != known:
                     raise SourceChanged(f"expected the file that was analyzed, found another one at {file}: analyze the sounds again")
-                y = catalog.audio(row)[0] * np.float32(row.get("gain", 1))
+                y = catalog.audio(row)[0] * np.float32(self.gain([sound])[0])
             except (OSError, decode.DecodeError) as error:
                 raise SourceChanged(f"expected the source of {row['sound_id']}, found {error}: put {file} back, or analyze again") from None
             self.kept[sound] = y

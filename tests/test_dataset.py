@@ -163,4 +163,5 @@ def test_leveled_brings_every_peak_to_one_level_and_nothing_else(dataset):
         np.testing.assert_allclose(y, x * (10 / x.max()), rtol=2e-3, atol=1e-6)
         assert leveled.table["gain"].iloc[i] == pytest.approx(10 / x.max())
     assert leveled.table.drop(columns="gain").equals(dataset.table)
+    np.testing.assert_allclose(leveled.leveled(2.0).table["gain"], leveled.table["gain"] / 5, rtol=2e-3)
     assert dataset.leveled(0) is dataset

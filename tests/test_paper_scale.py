@@ -94,4 +94,4 @@ def test_the_papers_table_has_what_was_run_and_the_author_apart(work):
 
 def test_the_paper_profile_is_the_papers_size():
     assert paper_scale.PAPER.sounds_per_instrument * 24 == 120_000 and paper_scale.PAPER.paper_iterations == 50_000
-    assert paper_scale.CHANGES["ours"] == {"ours_iterations": 14_000, "ours_learning_rate": 5e-4}
+    assert paper_scale.CHANGES["ours"] == {"ours_iterations": 14_000, "ours_learning_rate": 5e-4, "level": 2.0}
