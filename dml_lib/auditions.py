@@ -27,7 +27,8 @@ from .train import train
 from .units import AudioCache
 from .weights import load_weights, save_weights
 
-FULL = Config.preset("standard", ours_iterations=1_500, threads=1, level=0.0)  # as it was recorded, at the levels of the files
+FULL = Config.preset("standard", ours_iterations=1_500, threads=1)
+RECORDED = paths.RECORDED / "sonify.json"
 N_PATHS, LINE_S, LEAST_FRAMES = 50, 4.0, 20
 KINDS = ("trajectory", "line")
 UNITS = {
@@ -135,7 +136,7 @@ def record(seeds=None, full=FULL, work=paths.Run("full"), folder=paths.RECORDED,
         file = work.root / "trials" / f"sonify-{digest(known, scheme, seed)}.json"
         for key, value in results.kept(file, partial(play, scheme, seed)).items():
             series.setdefault(f"{scheme}.{key}", []).append(value)
-    return results.save(folder / "sonify.json", results.over_seeds(series), full, UNITS, series=series)["values"]
+    return results.save(folder / "sonify.json", results.over_seeds(series), full, UNITS, series=series, machine=results.machine())["values"]
 
 
 def summary(measure, kind=""):

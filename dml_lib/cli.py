@@ -132,7 +132,8 @@ def query(out, sounds, like, unlike, plus, at, k, note, instrument, source, max_
 
     try:
         moment = None if at is None else float(at.removesuffix("s"))
-    except ValueError:
+        int(moment or 0)  # neither infinite nor no number at all
+    except (ValueError, OverflowError):
         raise click.UsageError(f"expected a moment such as 0.3s, found --at {at}") from None
     filters = {"note": note, "instrument": instrument, "source": source, "max_seconds": max_seconds}
     answers = query.ask(library.Library.open(out), (*sounds, *like), moment, unlike, plus, k, **filters)
@@ -232,4 +233,7 @@ def main():
         sys.exit(1)
     except (SourceMissing, ResultMissing, ValueError) as error:
         click.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    except OSError as error:
+        click.echo(f"error: expected a file or folder that can be used, found {error.filename}: {error.strerror}; choose another", err=True)
         sys.exit(2)

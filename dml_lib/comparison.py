@@ -115,7 +115,7 @@ def record(seeds=None, full=FULL, work=paths.Run("full"), folder=paths.RECORDED,
     path = work.root / "trials" / f"{digest(full.as_dict(), heard, 'costs', list(sizes))}.json"
     values |= results.kept(path, partial(_costs, full, data, sizes))
     not_run = splits.not_run(data.table) | ({} if said else {"ears": timbre.DEAF})
-    return results.save(folder / "baselines.json", values, full, UNITS, series=series, not_run=not_run)["values"]
+    return results.save(folder / "baselines.json", values, full, UNITS, series=series, not_run=not_run, machine=results.machine())["values"]
 
 
 def methods():
@@ -130,12 +130,13 @@ def methods():
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def rows():
-    """The recorded values of all methods, costs apart: what stands beside those of a run in its `evaluate.json`."""
+def rows(missing=()):
+    """The recorded values of all methods, costs and the splits in `missing` apart: what stands beside those of a run in its `evaluate.json`."""
     kept = {name + end for name in METHODS for end in ("", "_native")}
     return {
         name: value for name, value in results.recorded("baselines").items()
         if name.split(".")[0] in kept and not name.split(".")[1].isdigit() and name != "ours.place_s"
+        and set(name.split(".")).isdisjoint(missing)
     }
 
 

@@ -139,8 +139,8 @@ def exemplar(table, instrument, note_number=60):
     rows = table[table["instrument"] == instrument]
     long = rows[rows["articulation"] == "long"]
     rows = long if len(long) else rows
-    far = (rows["note_number"] - note_number).abs()
-    return int(rows[far == far.min()]["seconds"].idxmax())
+    far = (rows["note_number"] - note_number).abs().astype(float).fillna(np.inf)
+    return int(rows[far == far.min()]["seconds"].astype(float).fillna(0).idxmax())
 
 
 def _analyze(rows, cfg):

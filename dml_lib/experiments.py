@@ -240,7 +240,8 @@ def record(experiment, path, seeds, full, work, sounds, say, **more):
         series |= {f"{variant}.{scheme}.{key}": [each[key] for each in found] for key in found[0]}
     values = results.over_seeds(series)
     not_run = splits.not_run({part for key in values for part in key.split(".")})
-    return results.save(path, values, full, {"seconds": "s", "cpu_seconds": "s"}, series=series, not_run=not_run, **more)["values"]
+    more |= {"series": series, "not_run": not_run, "machine": results.machine()}
+    return results.save(path, values, full, {"seconds": "s", "cpu_seconds": "s"}, **more)["values"]
 
 
 def record_leaks(full=FULL, work=paths.Run("full"), folder=paths.RECORDED):
@@ -248,7 +249,7 @@ def record_leaks(full=FULL, work=paths.Run("full"), folder=paths.RECORDED):
     table = duplicates.leaks(build(full, work)[0])
     figures = table.columns.drop(["library_a", "family_a", "library_b", "family_b"])
     values = {f"{row.library_a}.{row.library_b}.{figure}": row[figure] for _, row in table.iterrows() for figure in figures}
-    return results.save(folder / "leaks.json", values, full)["values"]
+    return results.save(folder / "leaks.json", values, full, machine=results.machine())["values"]
 
 
 def recorded_leaks():

@@ -48,8 +48,10 @@ def held(out):
     try:
         with FileLock(out / files.MAP_MARK, timeout=0):
             who.write_text(f"process {os.getpid()} on {os.uname().nodename if hasattr(os, 'uname') else 'this machine'}")
-            yield
-            who.unlink(missing_ok=True)
+            try:
+                yield
+            finally:
+                who.unlink(missing_ok=True)
     except Timeout:
         holder = who.read_text() if who.is_file() else "another process"
         raise Busy(f"expected {out} to be free, found it held by {holder}: wait until that is done, or choose another folder") from None
@@ -214,11 +216,14 @@ def _tasks(paths, weights, digest, audio, executor, progress):
 
 
 def listen(table, out, weights, digest, audio, executor, progress, say):
-    """Hear what is not known yet, and keep it, or the reason why it is no usable sound."""
+    """Hear what is not known yet, and keep it, or the reason why it is no usable sound; raises as `open_weights`."""
+    from .weights import open_weights  # needs torch, as hearing does
+
     magnitudes, places = stores(out, digest)
     previews, known = out / "audio", places.index()
     previews.mkdir(exist_ok=True)
     have = {file.stem for file in previews.glob("*.mp3")}
+    known = known[known["key"].isin(magnitudes.index()["key"])]
     if len(known) and shutil.which("ffmpeg"):  # perhaps it was not there
         known = known[~known["reason"].str.contains(" ffmpeg")]
     if len(known) and audio:
@@ -226,6 +231,7 @@ def listen(table, out, weights, digest, audio, executor, progress, say):
     new = table[(table["reason"] == "") & ~table["checksum"].isin(known["key"])].drop_duplicates("checksum")
     if not len(new):
         return
+    open_weights(weights)  # a file that is no network is no fault of the sounds
     about = f"; previews take at most {len(new) * PREVIEW_BYTES / 1e6:,.1f} MB" if audio else ""
     say(f"{len(table):,} files, {len(new):,} of them new{about}")
     paths, keys = new["path"].tolist(), new["checksum"].tolist()

@@ -27,6 +27,7 @@ from .store import Lazily
 
 FACTS = ["seconds", "loudness_db", "centroid_hz", "attack_s", "note_estimate"]
 COLUMNS = ["path", "x", "y", "z", "sound_id", "library", *LABELS, *FACTS, "cut", "checksum", "bytes", "modified_ns"]
+PARTS = ("index.html", "data.js", "report.html", "duplicates.csv", "weights.safetensors")
 TITLES = {
     "note_number": "pitch, told or estimated", "instrument": "instrument", "family": "family", "library": "source", "dynamics": "dynamics",
     "articulation": "articulation", "loudness_db": "loudness, dB", "centroid_hz": "brightness, Hz", "attack_s": "attack, s", "seconds": "seconds",
@@ -59,6 +60,11 @@ def read(out):
         raise Damaged(f"{path} is not a whole map ({error}): delete it and make the map again") from None
 
 
+def is_map(place):
+    """Whether a folder is a map, or was begun as one."""
+    return (place / files.MAP_MARK).is_file() or (place / "map.parquet").is_file()
+
+
 def update(folders, out, weights, labels=None, audio=True, executor=None, progress=True, say=print):
     """Make the map of some folders, or bring it up to date: only new and changed files are heard.
 
@@ -86,7 +92,7 @@ def update(folders, out, weights, labels=None, audio=True, executor=None, progre
     Raises
     ------
     ValueError
-        A folder that is none, or no usable sound in any.
+        A folder that is none, no usable sound in any, or something in the place of the map that is no map.
     Busy
         Another process writes this map.
     RuntimeError
@@ -94,10 +100,12 @@ def update(folders, out, weights, labels=None, audio=True, executor=None, progre
     """
     out = Path(out)
     for folder in map(Path, folders):
-        if folder.resolve() == out.resolve():
-            raise ValueError(f"expected another folder for the map than the one of the sounds, found {out} for both: choose another -o")
         if not folder.exists():
             raise ValueError(f"expected a folder of sounds or a CSV file, found none at {folder}: check the name")
+        if folder.is_dir() and folder.resolve().is_relative_to(out.resolve()):
+            raise ValueError(f"expected a place for the map that does not hold the sounds, found {out}, where {folder} lies: choose another -o")
+    if out.exists() and not is_map(out) and (not out.is_dir() or any(out.iterdir())):
+        raise ValueError(f"expected a new folder, an empty one or a map, found other things at {out}: choose another -o")
     try:
         with held(out):
             return _update(folders, out, Path(weights), labels, audio, executor, progress, say)
@@ -124,7 +132,8 @@ def _update(folders, out, weights, labels, audio, executor, progress, say):
         raise ValueError(f"expected sounds that can be read, found none in {len(table)} files: see {out / 'skipped.csv'}")
     state = store.digest(digest, audio, [str(Path(folder).resolve()) for folder in folders])
     done = out / ".state"
-    if before is not None and before.equals(after) and done.is_file() and done.read_text() == state and (out / "index.html").is_file():
+    there = all((out / name).is_file() for name in PARTS)
+    if before is not None and before.equals(after) and done.is_file() and done.read_text() == state and there:
         say(f"nothing changed: {len(after):,} sounds, {len(skipped):,} files skipped")
         return after
     done.unlink(missing_ok=True)
@@ -170,8 +179,11 @@ def _write(out, table, before, after, facts, weights, digest, audio, skipped, sa
 
 
 def _index(kept, table):
-    """Rows of a store's index in the order of a map."""
-    return kept.index().set_index("key").loc[table["checksum"]]
+    """Rows of a store's index in the order of a map; raises Damaged where they are not all there."""
+    index = kept.index().set_index("key")
+    if not table["checksum"].isin(index.index).all():
+        raise Damaged(f"{kept.folder} does not hold all sounds of its map: run `python -m dml_lib map` with its folders again")
+    return index.loc[table["checksum"]]
 
 
 @dataclass
@@ -205,8 +217,11 @@ class Library:
 
     @cached_property
     def weights(self):
-        """The file of its network."""
-        return self.out / "weights.safetensors"
+        """The file of its network; raises Damaged where it is gone."""
+        file = self.out / "weights.safetensors"
+        if not file.is_file():
+            raise Damaged(f"expected the network of the map at {file}, found none: run `python -m dml_lib map` with its folders again")
+        return file
 
     @cached_property
     def network(self):
@@ -238,7 +253,7 @@ class Library:
         from .dataset import Dataset
 
         kept = stores(self.out, files.checksum(self.weights)[0])[0]
-        frames, n_frames = kept.read(self.table["checksum"].tolist())
+        frames, n_frames = kept.read(_index(kept, self.table).index.tolist())
         return Dataset(self.table, frames, np.cumsum(n_frames) - n_frames, n_frames)
 
     @cached_property

@@ -9,8 +9,6 @@ Source
 Paper, section 3: number of sounds, split, iterations. `python -m dml_lib paper-run`.
 """
 
-import os
-import platform
 from itertools import product
 
 import pandas as pd
@@ -22,7 +20,7 @@ from .sounds import sources
 
 PAPER = Config.preset("paper", threads=1)
 CHANGES = {"paper": {}, "ours": EXPERIMENTS["schemes"].variants["ours"][1] | {"ours_iterations": 14_000}}  # for ten times its sounds
-
+NEIGHBORS = EXPERIMENTS["schemes"].neighbors
 
 FOLDER = paths.RECORDED / "paper"
 LEVELS = {"a sound": "", "a frame": ".frame", "an audible frame": ".audible"}
@@ -51,12 +49,11 @@ def run(seeds=1, recipes=RECIPES, schemes=SCHEMES, full=PAPER, work=paths.Run("p
         A sound bank is not here; says how to get it.
     """
     sounds = experiments.sounds_of(full, work)
-    machine = {"system": platform.platform(), "processor": platform.machine(), "cores": os.cpu_count(), "threads": full.threads}
     for recipe, scheme in product([name for name in reversed(RECIPES) if name in recipes], schemes):
         path, inputs = folder / f"{recipe}.{scheme}.json", [sources.soundfont_file(name) for name in full.sources]
-        one = Experiment({recipe: (recipe, {})}, (scheme,), neighbors=EXPERIMENTS["schemes"].neighbors)
+        one = Experiment({recipe: (recipe, {})}, (scheme,), neighbors=NEIGHBORS)
         cfg = full.with_(**changes[recipe])
-        experiments.record(one, path, seeds, cfg, work, sounds, say, inputs=inputs, machine=machine)
+        experiments.record(one, path, seeds, cfg, work, sounds, say, inputs=inputs)
         say(f"written: {path}")
 
 

@@ -92,7 +92,7 @@ def find_weights(scheme, run=None):
     ValueError
         Neither a scheme nor a file, or no network of that scheme is here.
     """
-    if scheme not in SCHEMES and Path(scheme).is_file():
+    if scheme not in SCHEMES and Path(str(scheme)).is_file():
         return Path(scheme)
     check_name("scheme or file of weights", scheme, SCHEMES)
     runs = [run] if run else [Run("standard"), Run("fast")]

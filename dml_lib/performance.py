@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from . import dataset, embed, library, paths, soundcheck, trajectories
-from .config import check_name
+from .config import SCHEMES, check_name
 from .selection import STEP_FRAMES
 from .sonify import Instrument, Sonification
 from .sounds import decode, soundfont
@@ -48,6 +48,9 @@ def open_corpus(place, scheme, weights=None):
     place = Path(place).resolve()
     if not place.is_dir():
         raise ValueError(f"expected a run of the book or a folder of sounds, found none at {place}: check the name")
+    check_name("scheme", scheme, SCHEMES)
+    if weights:
+        find(weights)  # said where there is none, also to who plays a map, which has its own
     is_run = (place / "store").is_dir() and (place / "weights").is_dir()
     if (place / "map.parquet").is_file():
         found = library.Library.open(place)
@@ -120,6 +123,8 @@ def perform(instrument, cfg, start, end=None, way=None, seconds=None, method="ou
     ValueError
         Unknown way, an end where there is none to go to or none where there should be, or no time.
     """
+    if seconds is not None and not math.isfinite(seconds):
+        raise ValueError(f"expected seconds as a number, found {seconds}: choose how long the path lasts")
     way = check_name("path", way or ("line" if end else "trajectory"), WAYS)
     between = way in ("line", "spline", "geodesic")
     if between != bool(end):

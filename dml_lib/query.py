@@ -180,6 +180,14 @@ def as_json(answers):
 
 
 def write_playlist(path, answers):
-    """Write the answers as an M3U playlist; a name with a line break in it is left out, since a playlist cannot hold it."""
+    """Write the answers as an M3U playlist; a name with a line break in it is left out, since a playlist cannot hold it.
+
+    Raises
+    ------
+    ValueError
+        The file has not the name of a playlist: it may be a sound.
+    """
+    if Path(path).suffix.lower() not in (".m3u", ".m3u8"):
+        raise ValueError(f"expected a playlist that ends with .m3u or .m3u8, found {path}: choose another name")
     names = [name for name in answers["path"] if not set(name) & set("\r\n")]
     Path(path).write_text("\n".join(["#EXTM3U", *names, ""]), "utf-8")

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import json
+import os
 import platform
 from pathlib import Path
 
@@ -20,6 +21,11 @@ PACKAGES = ("numpy", "scipy", "torch", "librosa", "pandas", "tinysoundfont")
 
 class ResultMissing(FileNotFoundError):
     """A chapter was run before its inputs exist."""
+
+
+def machine():
+    """What computes here: said in results that were measured once."""
+    return {"system": platform.platform(), "processor": platform.machine(), "cores": os.cpu_count()}
 
 
 def save(path, values, cfg, units=None, inputs=(), series=None, not_run=None, **more):

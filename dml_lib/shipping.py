@@ -1,7 +1,7 @@
 """The networks that ship: each with its weights in half precision, its figures, its model card, and a row in the README.
 
-Conventions: what ships is the first network of the recorded experiment `schemes`, trained on rendered training sounds
-alone; all its figures are those of that trial. Files hold nothing that depends on time or place: the same command on the
+Conventions: what ships is the first network of our recipe that `paper-run` trains, on rendered training sounds alone; all
+its figures are those of that trial. Files hold nothing that depends on time or place: the same command on the
 same kind of machine writes the same bytes.
 
 Source
@@ -15,17 +15,16 @@ from functools import partial
 import numpy as np
 import pooch
 
-from . import disputes, embed, evaluate, experiments, paths, results, splits
+from . import disputes, embed, evaluate, experiments, paper_scale, paths, results, splits
 from .config import SCHEMES, check_name
 from .evaluate import COLUMNS
-from .experiments import FULL
 from .nearest import knn_accuracy
 from .sounds import sources
 from .sounds.instruments import INSTRUMENTS
 from .store import digest
 from .weights import open_weights, save_weights
 
-EXPERIMENT = "schemes"
+RECIPE = "ours"
 TIMES = ("seconds", "cpu_seconds", "waiting")  # of a trial: they differ from run to run
 ABOUT = ("float16", "agreed", "contradicted", "confirmed")  # values that the trial does not have
 MARKS = "<!-- summary -->\n", "<!-- /summary -->\n"
@@ -40,14 +39,14 @@ TESTED_ON = {
 }
 
 
-def ship(scheme, full=FULL, work=paths.Run("full"), folder=paths.WEIGHTS, say=print):
+def ship(scheme, full=paper_scale.PAPER, work=paths.Run("paper"), folder=paths.WEIGHTS, say=print):
     """Train the network of a scheme, or find it trained, and write its weights, its figures and its model card.
 
     Parameters
     ----------
     scheme : str
     full : Config
-        What the experiment changes.
+        What the recipe changes.
     work : paths.Run
         Where features and finished trials are kept.
     folder : path
@@ -66,23 +65,21 @@ def ship(scheme, full=FULL, work=paths.Run("full"), folder=paths.WEIGHTS, say=pr
     sources.SourceMissing
         A sound bank is not here; says how to get it.
     """
-    experiment, sounds = experiments.EXPERIMENTS[EXPERIMENT], experiments.sounds_of(full, work)
-    (recipe, changes), = experiment.variants.values()
-    cfg = full.with_(**changes)
-    of = cfg, check_name("scheme", scheme, SCHEMES), recipe, experiment.neighbors, "", work
+    sounds, cfg = experiments.sounds_of(full, work), full.with_(**paper_scale.CHANGES[RECIPE])
+    of = cfg, check_name("scheme", scheme, SCHEMES), RECIPE, paper_scale.NEIGHBORS, "", work
     values, kept = experiments.trial(*of, sounds, say), experiments.trial_file(*of)
     if not kept.with_suffix(".safetensors").is_file():
         raise ValueError(f"expected the weights of a trial beside {kept}, found none: delete that file, and run this again")
     model = open_weights(kept.with_suffix(".safetensors"), scheme)[0]
     written = [folder / f"{scheme}.{suffix}" for suffix in ("safetensors", "json", "md")]
-    save_weights(written[0], copy.deepcopy(model).half(), cfg, recipe, scheme=scheme)
+    save_weights(written[0], copy.deepcopy(model).half(), cfg, RECIPE, scheme=scheme)
     rounded = open_weights(written[0], scheme)[0]
-    about = results.kept(kept.with_suffix(".about.json"), partial(_about, model, rounded, cfg, experiment.neighbors, sounds, say))
+    about = results.kept(kept.with_suffix(".about.json"), partial(_about, model, rounded, cfg, paper_scale.NEIGHBORS, sounds, say))
     content = results.save(
         written[1], {name: value for name, value in values.items() if name not in TIMES} | about.pop("values"), cfg,
         {"k": "neighbors", "shift": "root mean square distances of the sounds from their center"},
         [sources.soundfont_file(name) for name in cfg.sources], not_run=splits.not_run(about["sounds"]),
-        scheme=scheme, recipe=recipe, weights={"sha256": pooch.file_hash(str(written[0])), "bytes": written[0].stat().st_size}, **about,
+        scheme=scheme, recipe=RECIPE, weights={"sha256": pooch.file_hash(str(written[0])), "bytes": written[0].stat().st_size}, **about,
     )
     written[2].write_text(card(content))
     return written
@@ -134,11 +131,10 @@ def _table(head, rows):
 
 
 def over_seeds(content):
-    """Values of a network's recorded experiment over its seeds, by the names of its own; {} unless this network is the first of several."""
-    path = paths.RECORDED / f"{EXPERIMENT}.json"
+    """Values of a network's recorded result over its seeds, by the names of its own; {} unless this network is the first of several."""
+    name = f"{RECIPE}.{content['scheme']}"
+    path, prefix = paths.RECORDED / "paper" / f"{name}.json", f"{name}."
     recorded = results.load(path) if path.is_file() else {"series": {}}
-    variant = next(iter(experiments.EXPERIMENTS[EXPERIMENT].variants))
-    prefix = f"{variant}.{content['scheme']}."
     series = {name.removeprefix(prefix): each for name, each in recorded["series"].items() if name.startswith(prefix)}
     own = {name: value for name, value in content["values"].items() if not name.startswith(ABOUT)}
     same = {name: each[0] for name, each in series.items() if name not in TIMES} == own
@@ -238,10 +234,9 @@ def reached():
 
 
 def summary(folder=paths.WEIGHTS, recorded=paths.RECORDED / "paper"):
-    """The README's table of what the networks reach, in Markdown: those that ship and, where they were run, those of `paper-run`."""
+    """The README's table of what the networks reach, in Markdown: ours, which ship, and the paper's recipe where `paper-run` ran it."""
     found = {scheme: (folder / f"{scheme}.json", "") for scheme in SCHEMES} | {
-        f"{scheme}, {recipe}, {recorded.name}": (recorded / f"{recipe}.{scheme}.json", f"{recipe}.{scheme}.")
-        for recipe in ("paper", "ours") for scheme in SCHEMES
+        f"{scheme}, the paper's recipe": (recorded / f"paper.{scheme}.json", f"paper.{scheme}.") for scheme in SCHEMES
     }
     author, keys = results.author_table(), [(label, name) for label in COLUMNS for name in splits.SPLITS]
     rows = []

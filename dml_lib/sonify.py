@@ -215,13 +215,15 @@ def write(path, made, cues, bits="24"):
     Raises
     ------
     ValueError
-        Another ending, unknown bits, or no such folder.
+        Another ending, unknown bits, no such folder, or a CSV of that name that is no cue list.
     """
     path = Path(path)
     if path.suffix.lower() != ".wav" or not path.parent.is_dir():
         raise ValueError(f"expected a name that ends with .wav in a folder that is there, found {path}: choose another one")
     subtype = SUBTYPES[check_name("sample format", bits, SUBTYPES)]
     files = path, path.with_suffix(".csv")
+    if files[1].exists() and files[1].read_text("utf-8", "replace").partition("\n")[0] != ",".join(cues.columns):
+        raise ValueError(f"expected no other table in the place of the cue list, found one at {files[1]}: choose another name")
     parts = [file.with_name(f".{file.name}.part") for file in files]
     try:
         soundfile.write(parts[0], made.y, made.sr, subtype=subtype, format="WAV")

@@ -10,12 +10,34 @@ import json
 import os
 import shutil
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from .paths import Damaged
+
 SHARD_SOUNDS = 256
+
+
+def _opened(read, file):
+    """What `read` makes of a file of a shard.
+
+    Raises
+    ------
+    Damaged
+        It is not whole, or not there.
+    """
+    try:
+        return read(file)
+    except Exception as error:  # NumPy and pyarrow raise types of their own for each kind of damage
+        raise Damaged(f"{file} is not whole ({error}): delete the folder {file.parent} and run the same command again") from None
+
+
+def _frames(shard):
+    """The frames of a shard, in place."""
+    return _opened(partial(np.load, mmap_mode="r"), shard / "frames.npy")
 
 
 def digest(*parts):
@@ -45,7 +67,7 @@ class FeatureStore:
 
     def index(self):
         """One row a stored sound: `key, shard, start, n_frames, reason`; `reason` is "" for a good one."""
-        parts = [pd.read_parquet(p / "index.parquet").assign(shard=p.name) for p in sorted(self.folder.glob("[0-9a-f]*"))]
+        parts = [_opened(pd.read_parquet, p / "index.parquet").assign(shard=p.name) for p in sorted(self.folder.glob("[0-9a-f]*"))]
         if not parts:
             return pd.DataFrame(columns=["key", "start", "n_frames", "reason", "shard"])
         return pd.concat(parts, ignore_index=True).drop_duplicates("key")
@@ -106,11 +128,11 @@ class FeatureStore:
             raise KeyError(f"{len(absent)} of {len(keys)} sounds are not in the store {self.folder}, first {absent[0]!r}: add them first")
         rows = index.loc[list(keys)]
         ends = np.cumsum(rows["n_frames"].to_numpy())
-        n_bins = next((np.load(p / "frames.npy", mmap_mode="r").shape[1] for p in self.folder.glob("[0-9a-f]*")), 0)
+        n_bins = next((_frames(p).shape[1] for p in self.folder.glob("[0-9a-f]*")), 0)
         frames = np.empty((ends[-1] if len(ends) else 0, n_bins), self.dtype)
         places = rows.assign(end=ends)
         for shard, group in places.groupby("shard", sort=False):
-            source = np.load(self.folder / shard / "frames.npy", mmap_mode="r")
+            source = _frames(self.folder / shard)
             for start, n, end in zip(group["start"], group["n_frames"], group["end"]):
                 frames[end - n:end] = source[start:start + n]
         return frames, rows["n_frames"].to_numpy()
@@ -142,5 +164,5 @@ class Lazily:
     def __getitem__(self, i):
         shard, start, n = self.rows[i]
         if self.open[0] != shard:  # one at a time: pages of all shards together would count as memory of this process
-            self.open = shard, np.load(self.folder / shard / "frames.npy", mmap_mode="r")
+            self.open = shard, _frames(self.folder / shard)
         return np.array(self.open[1][start:start + n])

@@ -83,6 +83,7 @@ def test_a_sound_does_not_depend_on_those_before(shipped, samples):
     ((np.ones((2, SR), np.float32), SR), r"found float32 of shape \(2, 22050\)"),
     ((np.ones(SR, np.int16), SR), "found int16 of shape"),
     ((np.full(SR, np.nan), SR), "found NaN, infinite or absurd"),
+    ((np.ones(SR, np.float32), None), "found sampling rate of None Hz"),
     ((np.ones(SR, np.float32), 10), "found sampling rate of 10 Hz"),
     (np.ones(SR, np.float32), r"samples and their rate, \(y, sr\), found ndarray"),
     (None, "found NoneType"),

@@ -129,7 +129,7 @@ def test_no_audio(mapped, tmp_path):
 
 @pytest.mark.parametrize("make, words", [
     (lambda tmp: [tmp / "none"], "expected a folder of sounds or a CSV file, found none"),
-    (lambda tmp: [tmp / "map"], "expected another folder for the map"),
+    (lambda tmp: [tmp / "map"], "expected a place for the map that does not hold the sounds"),
     (lambda tmp: [tmp / "empty"], "expected audio files in"),
     (lambda tmp: [tmp / "bad"], "expected sounds that can be read, found none in 1 files"),
 ])
@@ -139,6 +139,27 @@ def test_nothing_usable(make, words, mapped, tmp_path):
     (tmp_path / "bad" / "a.wav").write_text("text")
     with pytest.raises(ValueError, match=words):
         mapped(*make(tmp_path))
+
+
+@pytest.mark.parametrize("out", [".", "My Samples", "mine", "mine/index.html"])
+def test_what_is_there_already_is_not_touched(out, mapped, folder, tmp_path):
+    for name in ("index.html", "data.js", "audio/take.mp3", "frames/take/f.txt"):
+        (tmp_path / "mine" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "mine" / name).write_text("the user's own")
+    before = files(tmp_path)
+    with pytest.raises(ValueError, match="choose another -o"):
+        mapped(out=out)
+    assert files(tmp_path) == before
+
+
+def test_weights_that_are_none_are_no_fault_of_the_sounds(mapped, folder, tmp_path):
+    mapped()
+    before = files(tmp_path / "map")
+    (tmp_path / "bad.safetensors").write_text("no network")
+    shutil.copy(folder / "flute" / "flute_A4.wav", folder / "more.wav")
+    with pytest.raises(Damaged, match="not a whole file of weights"):
+        update([folder], tmp_path / "map", tmp_path / "bad.safetensors", progress=False, say=str)
+    assert files(tmp_path / "map") == before
 
 
 def test_no_room_on_the_disk_is_said_and_the_next_run_completes(mapped, tmp_path, monkeypatch):
@@ -160,6 +181,21 @@ def test_a_damaged_or_missing_map(mapped, tmp_path):
     (tmp_path / "map" / "map.parquet").write_bytes(b"PAR1")
     with pytest.raises(Damaged, match="delete it"):
         Library.open(tmp_path / "map")
+
+
+def test_a_map_that_lost_its_parts_is_made_whole_by_the_same_command(mapped, tmp_path):
+    table, _ = mapped()
+    out = tmp_path / "map"
+    kept = intake.stores(out, library.files.checksum(out / "weights.safetensors")[0])
+    shards = [each.folder / each.index().set_index("key").loc[table["checksum"].iloc[0], "shard"] / "frames.npy" for each in kept]
+    for lost in (out / "weights.safetensors", *shards, *(each.folder for each in kept)):
+        shutil.rmtree(lost) if lost.is_dir() else lost.unlink()
+        with pytest.raises(Damaged):
+            list(Library.open(out).places), Library.open(out).heard
+        if lost.suffix == ".npy":
+            shutil.rmtree(lost.parent)  # as it is told
+        assert mapped()[0].equals(table)
+        assert len(list(Library.open(out).places)) == len(Library.open(out).heard) == GOOD
 
 
 def test_other_weights_make_another_map(mapped, tmp_path, small_weights):

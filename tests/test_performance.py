@@ -1,6 +1,7 @@
 """From names to sound, as the command line does it."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 
@@ -96,6 +97,11 @@ def test_a_folder_of_sounds_is_played(folder, run, tmp_path, monkeypatch):
         instrument.audio(1)
 
 
+def test_a_sound_is_found_by_its_instrument_whatever_else_is_known_of_it(opened):
+    table = opened[0].units.dataset.table
+    assert dataset.exemplar(table.assign(note_number=pd.array([pd.NA] * len(table), "Int64"), seconds=None), "tuba") >= 0
+
+
 def test_bad_places_are_told(folder, run, tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "ROOT", tmp_path)
     monkeypatch.setattr(paths, "WEIGHTS", tmp_path / "weights")
@@ -118,6 +124,12 @@ def test_the_command_writes_all_files_or_none(run, tmp_path, capsys, monkeypatch
     out = tmp_path / "out.wav"
     assert command("--from", "tuba", "--to", "nothing", "-o", str(out)) == 2 and not list(tmp_path.iterdir())
     assert "found nothing by the name 'nothing'" in capsys.readouterr().err
+    assert command("--from", "tuba", "--seconds", "nan", "-o", str(out)) == 2 and "expected seconds as a number" in capsys.readouterr().err
+    monkeypatch.setattr(P.library.Library, "open", None)  # a map is not reached
+    (run.root / "map.parquet").touch()
+    assert command("--from", "tuba", "--weights", "no/such") == 2 and "unknown scheme or file of weights" in capsys.readouterr().err
+    assert command("--from", "tuba", "--scheme", "tuna") == 2 and "unknown scheme 'tuna'" in capsys.readouterr().err
+    (run.root / "map.parquet").unlink()
     assert command("--from", "tuba", "--to", "cello", "--seconds", "1.5", "--bits", "16", "-o", str(out)) == 0
     assert soundfile.info(out).frames == round(1.5 * soundfont.SR) and out.with_suffix(".csv").is_file()
     assert "1.50 s from" in capsys.readouterr().out and out.with_suffix(".path.html").is_file()

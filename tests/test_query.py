@@ -93,6 +93,10 @@ def test_answers_as_text_json_and_playlist(library, tmp_path):
     found.loc[0, "path"] = "/a\n#EXT-evil"
     query.write_playlist(tmp_path / "list.m3u", found)
     assert (tmp_path / "list.m3u").read_text().splitlines() == ["#EXTM3U", *found["path"][1:]]
+    (tmp_path / "take.wav").write_bytes(b"sound")
+    with pytest.raises(ValueError, match="expected a playlist that ends with .m3u"):
+        query.write_playlist(tmp_path / "take.wav", found)
+    assert (tmp_path / "take.wav").read_bytes() == b"sound"
 
 
 def test_the_network_hears_a_stranger_once(library, tmp_path, monkeypatch):

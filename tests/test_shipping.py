@@ -10,10 +10,9 @@ import soundfile
 import torch
 
 import dml_lib
-from dml_lib import embed, experiments, paths, results, shipping, soundcheck, splits, tensors
+from dml_lib import embed, experiments, paper_scale, paths, results, shipping, soundcheck, splits, tensors
 from dml_lib.config import SCHEMES, Config
 from dml_lib.dataset import Dataset
-from dml_lib.experiments import Experiment
 from dml_lib.sounds import decode
 from dml_lib.weights import WeightsMismatch, open_weights
 
@@ -41,7 +40,7 @@ def small(tmp_path, monkeypatch, make_dataset):
 
     build.times = 0
     monkeypatch.setattr(experiments, "build", build)
-    monkeypatch.setitem(experiments.EXPERIMENTS, "schemes", Experiment({"ours": ("ours", {"ours_iterations": 3})}))
+    monkeypatch.setitem(paper_scale.CHANGES, "ours", {"ours_iterations": 3})
     monkeypatch.setattr(paths, "RECORDED", tmp_path / "results")
     monkeypatch.setattr(paths, "WEIGHTS", tmp_path / "weights")
     return paths.Run("test", str(tmp_path)), build
@@ -99,15 +98,20 @@ def test_names_that_are_wrong_are_told(small, tmp_path, monkeypatch):
     assert "Of the sounds of *real*, 50.0% have a name" in told and "Of the sounds of *random*" not in told
 
 
-def test_the_trial_is_that_of_the_recorded_experiment(small, tmp_path):
+def record(work, tmp_path, scheme, say=lambda text: None):
+    paper_scale.run(2, ["ours"], [scheme], SMALL, work, tmp_path / "results" / "paper", say)
+
+
+def test_the_trial_is_that_of_the_recorded_result(small, tmp_path):
     work, _ = small
     said = []
-    experiments.run("schemes", 2, SMALL, work, tmp_path / "results", said.append)
+    record(work, tmp_path, "pitch", said.append)
+    assert len([text for text in said if "training" in text]) == 2
     said.clear()
     shipping.ship("pitch", SMALL, work, tmp_path / "weights", said.append)
     assert not [text for text in said if "training" in text]
     content = results.load(tmp_path / "weights" / "pitch.json")
-    recorded = results.load(tmp_path / "results" / "schemes.json")
+    recorded = results.load(tmp_path / "results" / "paper" / "ours.pitch.json")
     assert content["values"]["knn.pitch.real"] == recorded["series"]["ours.pitch.knn.pitch.real"][0]
     low, high = (recorded["values"][f"ours.pitch.knn.pitch.random.{end}"] for end in ("lo", "hi"))
     text = (tmp_path / "weights" / "pitch.md").read_text()
@@ -116,7 +120,7 @@ def test_the_trial_is_that_of_the_recorded_experiment(small, tmp_path):
 
 def test_intervals_of_another_training_are_not_on_the_card(small, tmp_path):
     work, _ = small
-    experiments.run("schemes", 2, SMALL, work, tmp_path / "results", lambda text: None)
+    record(work, tmp_path, "instrument")
     content = results.load(ship(work, tmp_path / "weights")[1])
     assert shipping.over_seeds(content)
     content["values"]["knn.pitch.real"] += 1e-9
@@ -176,7 +180,7 @@ def test_the_readme_holds_what_the_files_say(small, tmp_path):
     assert text.startswith(f"before\n{shipping.MARKS[0]}Share") and text.endswith(f"{shipping.MARKS[1]}after\n") and "old" not in text
     figures = [f"{values[f'knn.{label}.{split}']:.3f}" for label in ("instrument", "pitch") for split in splits.SPLITS]
     assert f"| instrument_pitch_2 | {' | '.join(figures)} | 0.388 | 0.347 |\n" in text
-    assert "| pitch, paper, paper | not run | not run | not run | 0.250 | not run | not run | 0.181 | 0.624 |\n" in text
+    assert "| pitch, the paper's recipe | not run | not run | not run | 0.250 | not run | not run | 0.181 | 0.624 |\n" in text
     readme.write_text("no marks")
     with pytest.raises(ValueError, match="expected the marks <!-- summary -->"):
         shipping.write_summary(readme, **places)

@@ -134,6 +134,13 @@ def test_nothing_is_left_half_written(instrument, glide, tmp_path):
     for name, bits, words in (("out.mp3", "24", "ends with .wav"), ("no/out.wav", "24", "ends with .wav"), ("out.wav", "8", "sample format")):
         with pytest.raises(ValueError, match=words):
             sonify.write(tmp_path / name, made, instrument.cues(made), bits)
+    (tmp_path / "out.csv").write_text("mine\n")
+    with pytest.raises(ValueError, match="expected no other table in the place of the cue list"):
+        sonify.write(tmp_path / "out.wav", made, instrument.cues(made))
+    assert [p.name for p in tmp_path.iterdir()] == ["out.csv"] and (tmp_path / "out.csv").read_text() == "mine\n"
+    sonify.write(tmp_path / "again.wav", made, instrument.cues(made))
+    sonify.write(tmp_path / "again.wav", made, instrument.cues(made))  # its own may be written again
+    (tmp_path / "out.csv").unlink()
     (tmp_path / "out.csv").mkdir()  # cannot be replaced by a file
     with pytest.raises(OSError):
         sonify.write(tmp_path / "out.wav", made, instrument.cues(made))

@@ -1,6 +1,7 @@
 """The feature store: whole shards or none, whatever happens to the processes that write."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +12,8 @@ import pytest
 
 from dml_lib import store as store_module
 from dml_lib.config import Config
-from dml_lib.store import FeatureStore, digest
+from dml_lib.paths import Damaged
+from dml_lib.store import FeatureStore, Lazily, digest
 
 FRONT_END = Config().front_end()
 # Writes 60 sounds in shards of 5, slowly enough to be killed half-way; its argument is the store's folder.
@@ -130,6 +132,23 @@ def test_a_half_written_folder_is_ignored(tmp_path):
     assert set(there.index()["key"]) == set(keys[:3])
     there.write(keys[3:], features[3:], [""] * 3)
     np.testing.assert_array_equal(there.read(keys)[0], np.concatenate(features).astype(np.float16))
+
+
+@pytest.mark.parametrize("name", ["frames.npy", "index.parquet"])
+def test_a_damaged_shard_is_named(name, tmp_path):
+    keys, features = made()
+    there = FeatureStore(tmp_path, FRONT_END)
+    there.write(keys, features, [""] * len(keys))
+    lazily = Lazily(there, there.index())
+    file, = there.folder.glob(f"*/{name}")
+    file.write_bytes(file.read_bytes()[:5])
+    with pytest.raises(Damaged, match=f"{name} is not whole .* delete the folder .*{file.parent.name} and run the same command again"):
+        there.read(keys)
+    if name == "frames.npy":
+        with pytest.raises(Damaged):
+            lazily[0]
+    shutil.rmtree(file.parent)
+    assert there.missing(keys) == [list(range(len(keys)))]
 
 
 def test_a_shard_is_not_there_before_the_last_step(tmp_path, monkeypatch):

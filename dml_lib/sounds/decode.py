@@ -18,6 +18,7 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
+from numbers import Real
 from pathlib import PurePath
 
 import numpy as np
@@ -143,7 +144,7 @@ def prepared(y, sr, target):
     y = np.asarray(y)
     if y.ndim != 1 or y.dtype.kind != "f" or not len(y):
         raise DecodeError(f"{y.dtype} of shape {y.shape}, expected float samples (n_samples,) of full scale 1")
-    if not MIN_SR <= sr <= MAX_SR:
+    if not (isinstance(sr, Real) and MIN_SR <= sr <= MAX_SR):
         raise DecodeError(f"sampling rate of {sr} Hz, expected {MIN_SR} to {MAX_SR}")
     peak = np.abs(y).max()
     if not peak <= MAX_PEAK:  # also true of NaN
