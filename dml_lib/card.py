@@ -20,7 +20,7 @@ LEVELS = {"": "sounds", ".frame": "all frames", ".audible": "audible frames"}
 BY_SPLIT = [  # title, metric, level, labels
     *((f"kNN accuracy, {level}", "knn", suffix, COLUMNS) for suffix, level in LEVELS.items()),
     ("always the largest class", "chance", "", COLUMNS),
-    *((f"retrieval, {name}", name, "", COLUMNS) for name in ("p_at_5", "r_precision", "map_at_r")),
+    *((f"retrieval, {name}", name, "", COLUMNS) for name in ("p_at_5", "p_at_5_across", "r_precision", "map_at_r")),
     ("retrieval, ndcg", "ndcg", "", ("pitch",)),
     *((f"analogies, mrr{rival}", f"analogy_mrr{rival}", "", KINDS) for rival in ("", *RIVALS)),
     ("analogies of the author, share of the answer that is counted", "analogy_votes", "", AUTHOR),

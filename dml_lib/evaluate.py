@@ -13,7 +13,7 @@ from scipy.stats import binomtest
 
 from .config import check_name
 from .nearest import confusion, knn_accuracy
-from .retrieval import ndcg, retrieval
+from .retrieval import across, ndcg, retrieval
 from .splits import FRACTIONS, SPLITS
 
 COLUMNS = {"instrument": "instrument", "pitch": "note_number"}  # label: column of the table of sounds
@@ -108,7 +108,7 @@ def evaluate(frames, points, dataset, label, split="random", max_frames=20_000, 
     dict of str to float
         `knn` and `k`, and the same with `.frame` (all frames, silent ones too, as in the author's code) and `.audible`
         (without the silent ones); `chance` (always the largest class), `p_at_5`, `r_precision`, `map_at_r`, for pitch
-        also `ndcg`. Bounds of 95 % intervals over test sounds have `.lo` and `.hi` behind them.
+        also `ndcg`; `p_at_5_across` among training sounds of other source families, where there are some. Bounds of 95 % intervals over test sounds have `.lo` and `.hi` behind them.
     """
     rows, y, names = labeled_sounds(dataset, label, split)
     at_sound = [(points[r], y[r]) for r in rows]
@@ -124,6 +124,10 @@ def evaluate(frames, points, dataset, label, split="random", max_frames=20_000, 
     values["chance"] = float((at_sound[2][1] == np.bincount(at_sound[0][1]).argmax()).mean())
     z, codes = at_sound[2]
     scores |= {name: (each, np.arange(len(each))) for name, each in retrieval(z, codes).items()}
+    if "source_family" in dataset.table:
+        family = pd.factorize(dataset.table["source_family"])[0]
+        precision, asked = across(*((points[r], y[r], family[r]) for r in (rows[0], rows[2])))
+        scores |= {"p_at_5_across": (precision, asked)} if len(asked) else {}
     if label == "pitch":
         scores["ndcg"] = ndcg(z, names[codes]), rows[2]
     for name, (each, groups) in scores.items():

@@ -10,7 +10,7 @@ Paper, section 3 names ranked retrieval and precision and recall; it prints no n
 
 import numpy as np
 
-from .nearest import others_of, validate
+from .nearest import neighbors, others_of, validate
 
 LEVELS = np.linspace(0, 1, 11)  # of recall
 OCTAVE = 12
@@ -54,6 +54,36 @@ def retrieval(z, y):
         precision = np.cumsum(hits, axis=1) / np.arange(1, hits.shape[1] + 1)
         scores.append((hits[:, :5].mean(axis=1), (hits & inside).sum(axis=1) / r, (precision * (hits & inside)).sum(axis=1) / r))
     return dict(zip(("p_at_5", "r_precision", "map_at_r"), np.concatenate(scores, axis=1)))
+
+
+def across(train, test, k=5):
+    """Ask each test point for training points of other source families than its own.
+
+    Parameters
+    ----------
+    train, test : (z, y, family)
+        Places (n, n_dims), classes and source families, (n,), int.
+    k : int
+
+    Returns
+    -------
+    precision : np.ndarray, (n_asked,)
+        Share of the k nearest that are of the class.
+    asked : np.ndarray, (n_asked,), int64
+        The test points, those left out for which there is no other family.
+
+    Source
+    ------
+    Our choice: what a reader asks whose own library was not trained on.
+    """
+    precision, asked = [np.zeros(0)], [np.zeros(0, np.int64)]
+    for family in np.unique(test[2]):
+        own, others = np.flatnonzero(test[2] == family), train[2] != family
+        if others.any():
+            found = train[1][others][neighbors(train[0][others], test[0][own], k)]
+            precision.append((found == test[1][own, None]).mean(axis=1))
+            asked.append(own)
+    return np.concatenate(precision), np.concatenate(asked)
 
 
 def ndcg(z, notes, k=15):

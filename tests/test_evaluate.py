@@ -61,6 +61,17 @@ def test_evaluate_a_perfect_space(label, labeled):
     assert values["k"] == values["k.frame"] == 1
 
 
+def test_a_space_that_knows_one_make_finds_nothing_across(labeled):
+    frames, points = perfect(labeled, "instrument")
+    other = np.arange(len(labeled)) // 4 % 2 == 1
+    labeled.table = labeled.table.assign(source_family=np.where(other, "timgm", "fluid"))
+    assert evaluate(None, points, labeled, "instrument")["p_at_5_across"] > 0.95  # one class has four training sounds there
+    mixed = np.where(other[:, None] & (points < 40), (points + 10) % 40, points)  # each instrument where another one of the other family is
+    assert evaluate(None, mixed, labeled, "instrument")["p_at_5_across"] == 0
+    labeled.table = labeled.table.assign(source_family="timgm")
+    assert "p_at_5_across" not in evaluate(frames, points, labeled, "instrument")
+
+
 def test_intervals_of_random_spaces_hold_chance_about_as_often_as_they_say(make_dataset):
     dataset, held = make_dataset(400), []
     size = dataset.table["instrument"][dataset.table["random"] == "test"].value_counts().to_numpy()

@@ -10,7 +10,7 @@ from sklearn.metrics import average_precision_score, ndcg_score, precision_recal
 from test_nearest import BAD, clouds, noise
 
 from dml_lib.nearest import others_of
-from dml_lib.retrieval import LEVELS, ndcg, recall_precision
+from dml_lib.retrieval import LEVELS, across, ndcg, recall_precision
 from dml_lib.retrieval import retrieval as per_point
 
 
@@ -57,6 +57,21 @@ def test_retrieval_is_that_of_pytorch_metric_learning(n, n_classes):
     assert {name: ours[name] for name in names} == pytest.approx({name: theirs[their] for name, their in names.items()})
     asked = np.flatnonzero(np.bincount(y)[y] > 1)
     assert (y[others_of(z, asked, 1)[:, 0]] == y[asked]).mean() == pytest.approx(theirs["precision_at_1"])
+
+
+def test_across_asks_other_families_alone():
+    rng = np.random.default_rng(3)
+    z, y, family = rng.normal(size=(60, 3)), rng.integers(0, 4, 60), rng.integers(0, 3, 60)
+    zt, yt, ft = rng.normal(size=(20, 3)), rng.integers(0, 4, 20), rng.integers(0, 3, 20)
+    precision, asked = across((z, y, family), (zt, yt, ft))
+    expected = []
+    for i in range(20):
+        order = np.argsort(np.linalg.norm(z - zt[i], axis=1))
+        expected.append(np.mean(y[[j for j in order if family[j] != ft[i]][:5]] == yt[i]))
+    assert sorted(asked) == list(range(20)) and precision == pytest.approx(np.array(expected)[asked])
+    precision, asked = across((z, y, family * 0), (zt, yt, ft))
+    assert set(asked) == set(np.flatnonzero(ft != 0)) and len(precision) == len(asked)
+    assert not len(across((z, y, family * 0), (zt, yt, ft * 0))[1])
 
 
 def test_map_at_r_is_scikit_learns_average_precision_of_the_first_r():
