@@ -130,13 +130,12 @@ def methods():
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def rows(missing=()):
-    """The recorded values of all methods, costs and the splits in `missing` apart: what stands beside those of a run in its `evaluate.json`."""
+def rows():
+    """The recorded values of all methods, costs apart: what stands beside those of a run in its `evaluate.json`."""
     kept = {name + end for name in METHODS for end in ("", "_native")}
     return {
         name: value for name, value in results.recorded("baselines").items()
         if name.split(".")[0] in kept and not name.split(".")[1].isdigit() and name != "ours.place_s"
-        and set(name.split(".")).isdisjoint(missing)
     }
 
 

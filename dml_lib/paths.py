@@ -48,6 +48,11 @@ class Run:
         return self.root / "store"
 
     @property
+    def table(self):
+        """The table of sounds of a run, as chapter 01 leaves it."""
+        return self.root / "sounds.parquet"
+
+    @property
     def skipped(self):
         return self.root / "skipped.csv"
 

@@ -6,6 +6,7 @@ import json
 import re
 
 import nbformat
+import pandas as pd
 import pytest
 
 from dml_lib import book, comparison, config, dataset, evaluate, finding, paths, results, splits
@@ -41,6 +42,22 @@ def test_evaluate_has_the_names_others_rely_on(built_book):
                 assert content["values"][key] == results.recorded("baselines")[key]
     assert set(content["not_run"]) == {"held_out", "real"} | (set() if sources.folder("timbre_ratings") else {"ears"})
     assert set(content) >= {"values", "units", "config", "seed", "inputs", "versions"}
+
+
+def test_paths_are_measured_by_the_names_others_rely_on(built_book):
+    _, run = built_book
+    content = json.loads(run.result("sonify").read_text())
+    for scheme, measure in itertools.product(config.SCHEMES, ("reembedding_error", "join_discontinuity")):
+        for method in ("author", "ours", "random", "original"):
+            key = f"{scheme}.{measure}.{method}"
+            assert content["values"][key] == results.recorded("sonify")[key]
+    assert content["values"]["this_run.instrument_pitch.reembedding_error.ours"] > 0
+
+
+def test_the_table_of_sounds_is_there(built_book):
+    _, run = built_book
+    table = pd.read_parquet(run.table)
+    assert {"sound_id", "library", "source_family", "instrument", "note_number", "seconds", "random"} <= set(table) and table["sound_id"].is_unique
 
 
 def test_inputs_are_the_files_of_this_run(built_book):

@@ -18,7 +18,7 @@ def test_a_folder_is_taken_from_the_repository_or_as_it_is(tmp_path):
 
 def test_files_of_a_run_are_distinct_and_inside_it(tmp_path):
     run = paths.Run("fast", str(tmp_path))
-    files = [run.store, run.book, run.result("evaluate"), run.result("sonify"), run.skipped]
+    files = [run.store, run.book, run.result("evaluate"), run.result("sonify"), run.skipped, run.table]
     files += [f(s, r) for f in (run.weights, run.embedding, run.checkpoint) for s in ("pitch", "instrument") for r in ("ours", "paper")]
     assert len(set(files)) == len(files) and all(tmp_path in f.parents for f in files)
     assert run.result("evaluate").name == "evaluate.json"
