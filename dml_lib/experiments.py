@@ -173,7 +173,7 @@ def _rotation(trial):
     """Values of a rotation: of each bank, `without_<family>`, their mean, `held_out`, and those of recordings, `real`."""
     found = {family: trial(family) for family in LEFT_OUT}
     banks = [found[family] for family in LEFT_OUT if family in splits.BANKS]
-    means = {key: float(np.mean([each[key] for each in banks])) for key in set.intersection(*map(set, banks))}
+    means = {key: float(np.mean([each[key] for each in banks])) for key in banks[0] if all(key in each for each in banks)}
     each = {
         key.replace("held_out", f"without_{family}"): value for family, values in found.items() for key, value in values.items()
         if family in splits.BANKS and "held_out" in key
