@@ -135,7 +135,7 @@ def adapt(data, model, cfg, scheme, iterations=ITERATIONS, progress=True):
     Raises
     ------
     ValueError
-        Too few sounds.
+        Too few sounds, or too few labels.
     """
     check_name("scheme", scheme, USES)
     data = data.subset(~data.table["checksum"].duplicated().to_numpy())
@@ -149,6 +149,8 @@ def adapt(data, model, cfg, scheme, iterations=ITERATIONS, progress=True):
     before = accuracy(model, data, cfg, judged)
     if told:
         validate = Judge(data, settings, scheme)
+        if validate.train.all():
+            raise ValueError("expected labeled sounds to judge by, found none among those kept for it: label more sounds")
     else:
         validate = None
         learn = _joined(learn, varied(learn, cfg, cfg.seed))

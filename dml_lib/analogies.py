@@ -130,6 +130,8 @@ def evaluate(points, dataset, split="random", seed=0, most=2_000):
     """
     rows = np.intersect1d(*(labeled_sounds(dataset, label, split)[0][2] for label in COLUMNS))
     z, values, rng = np.asarray(points, float)[rows], {}, np.random.default_rng([seed, 14])
+    if not len(rows):
+        return {}
     validate(z, np.arange(len(rows)))
     table = dataset.table.iloc[rows]
     for kind, ask in KINDS.items():

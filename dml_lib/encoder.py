@@ -10,6 +10,7 @@ Our choice. `dml_lib.load`.
 """
 
 import os
+from contextlib import contextmanager
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,17 @@ from . import embed, features
 from .dataset import Dataset
 from .sounds import decode
 from .weights import find, open_weights
+
+
+@contextmanager
+def one_thread():
+    """One thread, as where maps and tables are made: sums in another order differ in the last bit."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 class Encoder:
@@ -79,7 +91,8 @@ class Encoder:
 
     def analyzed(self, y):
         """Samples as `decode.decode` gives them at `cfg.sr`, as a dataset of one sound at its own level."""
-        x = features.cqt_many([y], self._transform)[0].astype(np.float16)
+        with one_thread():
+            x = features.cqt_many([y], self._transform)[0].astype(np.float16)
         return Dataset(pd.DataFrame(index=[0]), x, np.array([0]), np.array([len(x)]))
 
     def placed(self, data):
@@ -89,7 +102,7 @@ class Encoder:
         return z, embed.sound_points(z, data)
 
     def _frames(self, data):
-        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):  # whose 10 bits would be heard beyond 1e-4
+        with one_thread(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):  # whose 10 bits would be heard beyond 1e-4
             return embed.embed_frames(self.model, data, self.cfg)
 
     def _heard(self, sound):

@@ -123,7 +123,8 @@ def evaluate(frames, points, dataset, label, split="random", max_frames=20_000, 
         scores["knn" + level] = predicted == parts[2][1], of[level]
     values["chance"] = float((at_sound[2][1] == np.bincount(at_sound[0][1]).argmax()).mean())
     z, codes = at_sound[2]
-    scores |= {name: (each, np.arange(len(each))) for name, each in retrieval(z, codes).items()}
+    if np.bincount(codes).max() > 1:
+        scores |= {name: (each, np.arange(len(each))) for name, each in retrieval(z, codes).items()}
     if "source_family" in dataset.table:
         family = pd.factorize(dataset.table["source_family"])[0]
         precision, asked = across(*((points[r], y[r], family[r]) for r in (rows[0], rows[2])))
@@ -150,11 +151,13 @@ def report(embeddings, dataset, max_frames=20_000, seed=0, labels=tuple(COLUMNS)
     Returns
     -------
     dict of str to float
-        `<space>.<metric>.<label>.<split>`, with `.frame` or `.audible` behind it at frame level, then `.lo` or `.hi`.
+        `<space>.<metric>.<label>.<split>`, nothing where no test sound has a label that training knows, with `.frame` or `.audible` behind it at frame level, then `.lo` or `.hi`.
     """
     values = {}
     splits = [split for split in SPLITS if split in dataset.table]
     for (name, (frames, points)), label, split in itertools.product(embeddings.items(), labels, splits):
+        if not len(labeled_sounds(dataset, label, split)[0][2]):
+            continue  # tests nothing that training knows
         for metric, value in evaluate(frames, points, dataset, label, split, max_frames, seed).items():
             metric, _, level = metric.partition(".")
             values[f"{name}.{metric}.{label}.{split}" + (f".{level}" if level else "")] = value

@@ -72,6 +72,8 @@ def locate(name, instrument, cfg):
     Returns
     -------
     z : np.ndarray, (n_frames, n_dims)
+    heard : np.ndarray, (n_frames,), bool
+        Its audible frames.
     row : int or None
         None for a file from outside.
 
@@ -87,7 +89,7 @@ def locate(name, instrument, cfg):
     if not len(found) and name in set(table["instrument"].dropna()):
         found = [dataset.exemplar(table, name)]
     if len(found):
-        return units.z[units.sound == found[0]], int(found[0])
+        return units.z[units.sound == found[0]], units.audible[units.dataset.where(found[0])], int(found[0])
     if not Path(name).is_file():
         raise ValueError(
             f"expected a sound id such as {table['sound_id'].iloc[0]!r}, an instrument or an audio file, found nothing by the name {name!r}: check it"
@@ -96,7 +98,8 @@ def locate(name, instrument, cfg):
         y = decode.decode(name, sr=soundfont.SR)[0]
     except decode.DecodeError as error:
         raise ValueError(f"expected a sound in {name}, found {error}: choose another file") from None
-    return instrument.hear(soundcheck.analyze(y, soundfont.SR, cfg)), None
+    x = soundcheck.analyze(y, soundfont.SR, cfg)
+    return instrument.hear(x), x.max(axis=1) >= x.max() * 10 ** (-dataset.SILENT_DB / 20), None
 
 
 def perform(instrument, cfg, start, end=None, way=None, seconds=None, method="ours", seed=0) -> Sonification:
@@ -129,17 +132,17 @@ def perform(instrument, cfg, start, end=None, way=None, seconds=None, method="ou
     between = way in ("line", "spline", "geodesic")
     if between != bool(end):
         raise ValueError(f"expected {'a sound to go --to' if between else 'no --to'} for a {way}, found {end!r}: choose another --path")
-    z, row = locate(start, instrument, cfg)
+    z, heard, row = locate(start, instrument, cfg)
     step = instrument.units.frame_s
     if seconds is None:
         seconds = (len(z) - 1) * step if way == "trajectory" else LASTS_S
     n_steps = 1 + math.ceil(seconds / step - 1e-9)
     if way == "trajectory":
         return instrument.play(trajectories.stretch(z, n_steps), method, [] if row is None else [row], seed, seconds)
-    point, last = np.median(z, axis=0), None
+    point, last = np.median(z[heard], axis=0), None
     if between:
-        goal, last = locate(end, instrument, cfg)
-        points = np.stack([point, np.median(goal, axis=0)])
+        goal, heard, last = locate(end, instrument, cfg)
+        points = np.stack([point, np.median(goal[heard], axis=0)])
         lead = trajectories.Graph(instrument.units.z).geodesic if way == "geodesic" else getattr(trajectories, way)
         path = lead(points, n_steps)
     elif way == "walk":

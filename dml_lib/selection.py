@@ -179,9 +179,10 @@ def cheapest(target, joins):
     return np.array(best[::-1])
 
 
-def repeated(chosen):
-    """Steps whose unit lies less than a step from one that was played before, (n,), int64."""
-    return np.flatnonzero(np.tril(np.abs(chosen[:, None] - chosen) < STEP_FRAMES, -1).any(axis=1))
+def repeated(chosen, units):
+    """Steps whose unit lies less than a step from one of its sound that was played before, (n,), int64."""
+    near = np.abs(chosen[:, None] - chosen) < STEP_FRAMES
+    return np.flatnonzero(np.tril(near & (units.sound[chosen][:, None] == units.sound[chosen]), -1).any(axis=1))
 
 
 def runs(chosen, units):
@@ -191,7 +192,7 @@ def runs(chosen, units):
     return np.stack([first, chosen[first]], axis=1)
 
 
-def _choose(candidates, target, joins):
+def _choose(candidates, target, joins, units):
     """The cheapest stretches and their places among the candidates, chosen again while some are played twice, (n_steps,), int64.
 
     Changes `target`: what was played twice costs one radius more.
@@ -199,9 +200,10 @@ def _choose(candidates, target, joins):
     for _ in range(REVISIONS):
         place = cheapest(target, joins)
         chosen = np.array([unit[i] for unit, i in zip(candidates, place)])
-        again = repeated(chosen)
+        again = repeated(chosen, units)
         for step in again:
-            target[step] += np.abs(candidates[step] - chosen[step]) < STEP_FRAMES
+            near = np.abs(candidates[step] - chosen[step]) < STEP_FRAMES
+            target[step] += near & (units.sound[candidates[step]] == units.sound[chosen[step]])
         if not len(again):
             break
     return chosen, place
@@ -227,7 +229,7 @@ def _by_ear(costs, candidates, target, joins, hear):
     frame, heard, last = np.arange(len(path)), np.empty_like(path), np.full(len(candidates), -1)
     share = 1 / np.minimum(STEP_FRAMES, len(path) - frame // STEP_FRAMES * STEP_FRAMES)  # of its step that a frame is
     for _ in range(ROUNDS):
-        chosen, place = _choose(candidates, target, joins)
+        chosen, place = _choose(candidates, target, joins, units)
         if chosen.tobytes() in met:
             break
         met.add(chosen.tobytes())
@@ -239,7 +241,7 @@ def _by_ear(costs, candidates, target, joins, hear):
         edges = list(zip(changed, place[changed], place[changed + 1]))
         for step, *edge in edges:
             prices.setdefault((step, *edge), joins[step][*edge] - costs.price * CHANGE)
-        near = sum(cost[i] for cost, i in zip(target, place)) + len(repeated(chosen))
+        near = sum(cost[i] for cost, i in zip(target, place)) + len(repeated(chosen, units))
         total = near + surplus.sum() + sum(prices[edge] for edge in edges)
         if total < least:
             best, least = chosen, total
@@ -295,4 +297,4 @@ def viterbi(path, units, banned=(), ends=(None, None), hear=None):
     joins = [np.asfortranarray(costs.price * costs.join(_following(a, units), b)) for a, b in zip(candidates, candidates[1:])]
     if hear is not None:
         return _by_ear(costs, candidates, near, joins, hear)
-    return _choose(candidates, near, joins)[0]
+    return _choose(candidates, near, joins, units)[0]

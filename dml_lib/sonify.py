@@ -33,6 +33,8 @@ class Sonification:
     chosen : np.ndarray, (n_steps,), int64
         The unit played in each step of 0.25 s.
     method : str
+    moved : np.ndarray, (n_runs,), int64
+        For "ours", what `synthesis.splice` says of the runs, in samples.
     """
 
     y: np.ndarray
@@ -40,6 +42,7 @@ class Sonification:
     path: np.ndarray
     chosen: np.ndarray
     method: str
+    moved: np.ndarray = 0
 
 
 class Instrument:
@@ -98,16 +101,18 @@ class Instrument:
             The source of a sound is not there any more, or another one.
         """
         check_name("method", method, METHODS)
+        moved = 0
         path, units, audio = self.units.check(path, 2), self.units, self.audio
         if method == "ours":
-            chosen = selection.viterbi(path, units, banned, ends, self.hear)
+            short = len(path) > selection.STEP_FRAMES and len(path) % selection.STEP_FRAMES == 1  # one frame more is no step
+            chosen = selection.viterbi(path[:len(path) - short], units, banned, ends, self.hear)
             seconds = (len(path) - 1) * units.frame_s if seconds is None else seconds
-            y = synthesis.splice(chosen, units, audio, round(seconds * audio.sr))
+            y, moved = synthesis.splice(chosen, units, audio, round(seconds * audio.sr))
         else:
             pick = {"author": selection.nearest_units, "random": selection.random_units}[method]
             chosen = pick(path, units, banned, *([seed] if method == "random" else []))
             y = synthesis.grains(chosen, units, audio)
-        return Sonification(y, audio.sr, path, chosen, method)
+        return Sonification(y, audio.sr, path, chosen, method, moved)
 
     def cues(self, made):
         """What was played when, one row a run of one sound: enough to build the sound again elsewhere.
@@ -120,12 +125,14 @@ class Instrument:
             `instrument, note_number` where labeled; `sound` (row of the table of sounds) and `distance` (mean from the path).
         """
         units, table, step_s = self.units, self.units.dataset.table, selection.STEP_FRAMES * self.units.frame_s
-        far = np.linalg.norm(units.z[made.chosen] - made.path[::selection.STEP_FRAMES], axis=1)
+        far = np.linalg.norm(units.z[made.chosen] - made.path[::selection.STEP_FRAMES][:len(made.chosen)], axis=1)
         if made.method == "ours":
             found = selection.runs(made.chosen, units)
             start, first = np.maximum(found[:, 0] * step_s - units.frame_s / 2, 0), found[:, 0]
             length = np.diff(np.append(start, len(made.y) / made.sr))
-            source = units.frame[found[:, 1]] * units.frame_s + start - found[:, 0] * step_s
+            source = units.frame[found[:, 1]] * units.frame_s + start - found[:, 0] * step_s + made.moved / made.sr
+            heard = length > 0  # a last step may begin after the end
+            first, start, length, source = first[heard], start[heard], length[heard], source[heard]
         else:
             first = np.arange(len(made.chosen))
             start, length = first * step_s, np.full(len(first), synthesis.GRAIN_S)

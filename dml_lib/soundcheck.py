@@ -21,7 +21,7 @@ from .selection import STEP_FRAMES, repeated, runs
 from .sounds import decode
 
 FLUX_HOP_S, FLUX_SR, FLUX_FRAME = 0.01, 16_000, 1024
-PITCH_SR, PITCH_FRAME, PITCH_HZ = 16_000, 2048, (32.0, 4_200.0)  # fits the notes of our instruments
+PITCH_SR, PITCH_FRAME, PITCH_HZ = 88_200, 8192, (26.0, 4_400.0)  # the keys of the piano: fewer samples a second are too coarse for its top
 AUDIBLE_DB = 60.0
 
 
@@ -197,7 +197,7 @@ def measure(made, instrument, cfg, unit, note_number=None):
     found = {
         "reembedding_error": reembedding_error(instrument.hear(x), made.path, unit),
         "reembedding_error_leveled": reembedding_error(instrument.hear(leveled), made.path, unit),
-        "repetition_rate": len(repeated(made.chosen)) / len(made.chosen),
+        "repetition_rate": len(repeated(made.chosen, instrument.units)) / len(made.chosen),
         "loudness_variation": loudness_variation(x),
         "clipped": float((np.abs(made.y) > 1).mean()), "peak": float(np.abs(made.y).max()),
         "dc": float(abs(made.y.mean())), "jump": float(np.abs(np.diff(made.y)).max()),

@@ -130,8 +130,10 @@ def splice(chosen, units, audio, n_samples):
 
     Returns
     -------
-    np.ndarray, (n_samples,), float32
+    y : np.ndarray, (n_samples,), float32
         At the mean level of the files; scaled down where it would exceed a peak of 0.9.
+    moved : np.ndarray, (n_runs,), int64
+        By how many samples later in its sound each of the `runs` begins than its unit, so that its wave meets the one before.
 
     Source
     ------
@@ -142,14 +144,13 @@ def splice(chosen, units, audio, n_samples):
     edges = np.clip(np.round(np.append((found[:, 0] * STEP_FRAMES - 0.5) * frame, n_samples)).astype(int), 0, n_samples)
     length = np.diff(edges)
     fades = np.concatenate([[0], np.minimum(np.minimum(length[:-1], length[1:]), round(FADE_S * sr)) // 2 * 2, [0]])
-    gains = _gains(found, chosen, units)
+    gains, moved = _gains(found, chosen, units), np.zeros(len(found), int)
     for i, (first_step, unit) in enumerate(found):
         fade, start, stop = fades[i], edges[i] - fades[i] // 2, edges[i + 1] + fades[i + 1] // 2
         sound, place = audio(units.sound[unit]), start + round((units.frame[unit] - first_step * STEP_FRAMES) * frame)
         if fade:
-            shift, likeness = align(y[start:start + fade], sound, place, round(SEARCH_S * sr))
-            place += shift
-        part = cut(fade_out(sound, edge), place, stop - start) * _ramp(start, stop, edges[i:i + 2], gains[i])
+            moved[i], likeness = align(y[start:start + fade], sound, place, round(SEARCH_S * sr))
+        part = cut(fade_out(sound, edge), place + moved[i], stop - start) * _ramp(start, stop, edges[i:i + 2], gains[i])
         if fade:
             out, into = crossfade(fade, likeness)
             y[start:start + fade] *= out
@@ -159,7 +160,7 @@ def splice(chosen, units, audio, n_samples):
         y = fade_out(y[::-1], edge)[::-1]
     y = fade_out(y, edge)
     native = np.exp(-np.log(audio.gain(units.sound[chosen])).mean())
-    return y * np.float32(min(native, PEAK / max(float(np.abs(y).max()), 1e-9)))
+    return y * np.float32(min(native, PEAK / max(float(np.abs(y).max()), 1e-9))), moved
 
 
 def _gains(found, chosen, units):

@@ -20,6 +20,7 @@ from .features import log_compress
 from .sounds import catalog, decode, soundfont, sources
 
 CACHE_BYTES = 256 * 2**20
+MANY = 1_000  # units left out, beyond which the others get a tree of their own: in place of as many more neighbors of each point
 SPECTRUM_BINS = 4  # neighboring bins summed up in a unit's spectrum, 6 bands an octave are left
 
 
@@ -143,6 +144,9 @@ class Units:
         k = min(k, len(self) - n_banned)
         if not k:
             raise ValueError("expected at least one sound to play from, found none: leave out fewer sounds")
+        if n_banned > MANY:
+            free = np.flatnonzero(~is_banned)
+            return free[cKDTree(self.z[free]).query(path, k=np.arange(1, k + 1), workers=-1)[1]]
         found = self.tree.query(path, k=np.arange(1, k + n_banned + 1), workers=-1)[1]
         free = ~is_banned[found]
         place = np.argsort(~free, axis=1, kind="stable")[:, :k]

@@ -51,6 +51,14 @@ def test_what_validates_best_is_kept_even_if_it_is_the_start(dataset, small):
     assert [x for x, _ in history.val_knn_by_iteration] == [0, 2, 4]
 
 
+def test_labels_must_be_there_to_judge_by(library, small, monkeypatch):
+    kept = adapt.random_split(len(library), small.seed) == "valid"
+    library.table["instrument"] = library.table["instrument"].where(~kept)
+    monkeypatch.setattr(adapt, "labeled", lambda table, scheme: True)
+    with pytest.raises(ValueError, match="expected labeled sounds to judge by"):
+        adapt.adapt(library, untrained(small, "ours"), small, "instrument", 4, progress=False)
+
+
 def test_labels_must_tell_of_most_sounds(library):
     assert adapt.labeled(library.table, "instrument_pitch")
     some = library.table.assign(note_number=library.table["note_number"].where(np.arange(240) < 100))

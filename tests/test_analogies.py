@@ -119,6 +119,11 @@ def test_sounds_on_one_place_rank_by_position(notes):
     assert 0 < values["hit_at_1.interval"] < 0.3
 
 
+def test_a_split_that_tests_nothing_known_has_no_figures(notes):
+    notes.table["instrument"] = np.where(notes.table["random"] == "test", "none of them", notes.table["instrument"])
+    assert evaluate(np.zeros((len(notes), 3)), notes) == {}
+
+
 def test_points_that_are_nowhere_are_refused(notes):
     with pytest.raises(ValueError, match="expected finite embeddings"):
         evaluate(np.full((len(notes), 3), np.nan), notes)

@@ -54,6 +54,18 @@ def test_a_file_is_placed_where_the_library_places_it(shipped, samples, tmp_path
     np.testing.assert_array_equal(encoder.embed(str(file)), found)
 
 
+def test_places_do_not_depend_on_the_number_of_threads(model, cfg, samples):
+    encoder, before = Encoder(model, cfg), torch.get_num_threads()
+    found = []
+    for threads in (1, 2, 4):
+        torch.set_num_threads(threads)
+        found.append(encoder.embed((samples, SR)))
+        assert torch.get_num_threads() == threads
+    torch.set_num_threads(before)
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_array_equal(found[0], found[2])
+
+
 def test_the_store_rounds_little(shipped, samples, tmp_path):
     file, (model, cfg) = wav(tmp_path / "sounds", samples), open_weights(shipped)
     z = soundcheck.reembed(soundcheck.analyze(decode.decode(file, cfg.sr)[0], cfg.sr, cfg), model, cfg)
@@ -93,6 +105,11 @@ def test_what_is_no_sound_is_refused(sound, words, model, cfg):
         Encoder(model, cfg).embed(sound)
     with pytest.raises(ValueError, match=words):
         Encoder(model, cfg).point(sound)
+
+
+def test_integers_stored_as_floats_are_brought_to_full_scale(model, cfg, samples):
+    y = np.round(samples / np.abs(samples).max() * 30_000)
+    np.testing.assert_allclose(Encoder(model, cfg).embed((y, SR)), Encoder(model, cfg).embed((y / 2**15, SR)), atol=1e-6)
 
 
 def test_a_file_that_is_no_audio_is_refused(model, cfg, tmp_path):

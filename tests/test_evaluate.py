@@ -102,8 +102,7 @@ def test_evaluate_of_what_cannot_be_evaluated(labeled):
         evaluate(frames * np.nan, points, labeled, "instrument")
     tests = np.flatnonzero(labeled.table["random"] == "test")
     labeled.table.loc[tests[1:], "random"] = ""
-    with pytest.raises(ValueError, match="expected a class with two points, found none"):
-        evaluate(frames, points, labeled, "instrument")
+    assert "p_at_5" not in evaluate(frames, points, labeled, "instrument")  # one sound has nothing to find
     labeled.table.loc[tests, "random"] = ""
     with pytest.raises(ValueError, match="expected at least one point, found none"):
         evaluate(frames, points, labeled, "instrument")
@@ -145,6 +144,18 @@ def test_audible_figures_leave_out_silent_frames(labeled):
     frames = np.where(silent[:, None], rng.normal(0, 5, frames.shape), frames)
     values = evaluate(frames, points, labeled, "instrument", max_frames=10_000)
     assert values["knn.audible"] == 1 > values["knn.frame"] + 0.1
+
+
+def test_a_split_that_tests_nothing_known_has_no_figures_and_takes_no_others_with_it(labeled):
+    test = (labeled.table["random"] == "test").to_numpy()
+    strange = labeled.table["instrument"].where(~test, "none of them")
+    labeled.table = labeled.table.assign(real=labeled.table["random"])
+    labeled.table["instrument"] = strange
+    values = report({"pitch": perfect(labeled, "pitch")}, labeled, 100)
+    assert not [name for name in values if ".instrument." in name] and values["pitch.knn.pitch.real"] == 1
+    alone = np.flatnonzero(test)[1:]  # one sound of a class: nothing to retrieve
+    labeled.table.loc[alone, "note_number"] = None
+    assert "p_at_5" not in evaluate(None, perfect(labeled, "pitch")[1], labeled, "pitch")
 
 
 def test_report_and_summary_names(labeled):

@@ -44,10 +44,10 @@ def test_a_run_is_opened_as_it_was_built(opened, run):
 def test_names_of_all_kinds(opened, folder):
     instrument, cfg = opened
     table = instrument.units.dataset.table
-    by_id, row = P.locate(table["sound_id"].iloc[7], instrument, cfg)
-    assert row == 7 and np.array_equal(by_id, instrument.units.z[instrument.units.sound == 7])
-    assert P.locate("tuba", instrument, cfg)[1] == dataset.exemplar(table, "tuba")
-    z, row = P.locate(str(folder / "flute_60.wav"), instrument, cfg)
+    by_id, heard, row = P.locate(table["sound_id"].iloc[7], instrument, cfg)
+    assert len(heard) == len(by_id) and row == 7 and np.array_equal(by_id, instrument.units.z[instrument.units.sound == 7])
+    assert P.locate("tuba", instrument, cfg)[2] == dataset.exemplar(table, "tuba")
+    z, heard, row = P.locate(str(folder / "flute_60.wav"), instrument, cfg)
     assert row is None and z.shape == (21, 3)
 
 
@@ -69,7 +69,7 @@ def test_walks_follow_their_seed(opened):
 def test_a_trajectory_is_played_by_others(opened):
     instrument, cfg = opened
     made = P.perform(instrument, cfg, "tuba")
-    z, row = P.locate("tuba", instrument, cfg)
+    z, _, row = P.locate("tuba", instrument, cfg)
     assert np.allclose(made.path, trajectories.stretch(z, len(z)), atol=1e-6) and row not in instrument.units.sound[made.chosen]
 
 

@@ -116,13 +116,15 @@ def test_no_stretch_is_played_twice_where_there_are_others(make_dataset, cfg):
     units = Units(np.random.default_rng(0).normal(size=(len(data.frames), 3)) * 0.1, data, cfg)
     still = np.zeros((30, 3))
     chosen = S.viterbi(still, units)
-    assert not len(S.repeated(chosen)) and len(S.repeated(S.nearest_units(still, units))) == 5
+    assert not len(S.repeated(chosen, units)) and len(S.repeated(S.nearest_units(still, units), units)) == 5
 
 
 def test_repeated_and_runs(corpus):
     first = corpus.dataset.start[np.argmax(corpus.dataset.n_frames)]
     chosen = np.array([first, first + 5, 0, first + 6])
-    assert S.repeated(chosen).tolist() == [3]
+    assert S.repeated(chosen, corpus).tolist() == [3]
+    end = corpus.end(first)  # the end of one sound and the start of the next are not one stretch
+    assert end + 1 < len(corpus) and not len(S.repeated(np.array([end - 1, end + 1]), corpus))
     assert S.runs(chosen, corpus).tolist() == [[0, first], [2, 0], [3, first + 6]]
 
 

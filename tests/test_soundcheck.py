@@ -103,6 +103,13 @@ def test_pitch_error_of_a_sine(note, cents):
     assert abs(C.pitch_error(tone(440), SR, note) - cents) < 6
 
 
+@pytest.mark.parametrize("note", [21, 45, 94, 99, 102, 105, 108])
+def test_pitch_error_of_all_the_pianos_keys(note):
+    t, f0 = np.arange(SR) / SR, 440 * 2 ** ((note - 69) / 12)
+    y = sum(np.sin(2 * np.pi * f0 * k * t) / k for k in range(1, 7) if f0 * k < SR / 2)
+    assert C.pitch_error(0.2 * y.astype(np.float32), SR, note) < 20
+
+
 def test_loudness_variation():
     assert C.loudness_variation(np.ones((10, 4))) == 0 == C.loudness_variation(np.zeros((10, 4)))
     x = np.ones((9, 4)) * np.sqrt(10.0 ** (np.arange(9) % 2))[:, None]  # up and down by 10 dB

@@ -34,6 +34,10 @@ def sines(cfg, tmp_path):
     return corpus(cfg, tmp_path, [0.3 * np.sin(2 * np.pi * f * t + p) for f, p in ((200, 0), (200, 2.5), (517, 0))])
 
 
+def spliced(*arguments):
+    return Y.splice(*arguments)[0]
+
+
 def level(y):
     return np.sqrt(np.convolve(y**2, np.ones(2205) / 2205, "valid"))
 
@@ -65,7 +69,7 @@ def test_align_finds_where_the_wave_agrees():
 
 def test_one_sound_going_on_is_that_sound(sines):
     units, audio = sines
-    y = Y.splice(np.array([0, 5, 10]), units, audio, SR // 2)
+    y = spliced(np.array([0, 5, 10]), units, audio, SR // 2)
     edge = round(Y.EDGE_S * SR)
     assert y.shape == (SR // 2,) and y.dtype == np.float32
     assert np.allclose(y[:-edge], audio(0)[:SR // 2 - edge], atol=1e-6) and y[-1] == 0
@@ -73,7 +77,7 @@ def test_one_sound_going_on_is_that_sound(sines):
 
 def test_a_join_of_like_waves_cannot_be_heard(sines):
     units, audio = sines
-    y = Y.splice(np.array([4, 40 + 9, 3 + 10]), units, audio, 3 * SR // 4)
+    y = spliced(np.array([4, 40 + 9, 3 + 10]), units, audio, 3 * SR // 4)
     inner = level(y)[3000:-5000]
     assert inner.max() / inner.min() < 1.02
     assert np.abs(np.diff(y)).max() < 1.1 * 0.3 * 2 * np.pi * 200 / SR
@@ -81,21 +85,21 @@ def test_a_join_of_like_waves_cannot_be_heard(sines):
 
 def test_a_join_of_unlike_waves_keeps_its_level(sines):
     units, audio = sines
-    inner = level(Y.splice(np.array([4, 80 + 9]), units, audio, SR // 2))[3000:-5000]
+    inner = level(spliced(np.array([4, 80 + 9]), units, audio, SR // 2))[3000:-5000]
     assert inner.max() / inner.min() < 1.3
 
 
 def test_the_crossfade_alone_without_alignment_would_be_heard(sines, monkeypatch):
     units, audio = sines
     monkeypatch.setattr(Y, "SEARCH_S", 0.0)
-    inner = level(Y.splice(np.array([4, 40 + 9, 3 + 10]), units, audio, 3 * SR // 4))[3000:-5000]
+    inner = level(spliced(np.array([4, 40 + 9, 3 + 10]), units, audio, 3 * SR // 4))[3000:-5000]
     assert inner.max() / inner.min() > 1.1
 
 
 def test_levels_meet_halfway(cfg, tmp_path):
     t = np.arange(2 * SR) / SR
     units, audio = corpus(cfg, tmp_path, [a * np.sin(2 * np.pi * 300 * t) for a in (0.2, 0.28)])
-    y = level(Y.splice(np.array([2, 7, 40 + 12, 40 + 17]), units, audio, SR))
+    y = level(spliced(np.array([2, 7, 40 + 12, 40 + 17]), units, audio, SR))
     middle = round((2 * 5 - 0.5) * 0.05 * SR)
     assert np.isclose(y[middle - 1100], np.sqrt(0.2 * 0.28 / 2), rtol=0.03)
     assert np.isclose(y[2000], 0.2 / np.sqrt(2), rtol=0.05) and np.isclose(y[-4000], 0.28 / np.sqrt(2), rtol=0.05)
@@ -108,24 +112,24 @@ def test_sounds_brought_to_one_level_are_played_at_one_level_and_the_whole_at_th
     units, audio = Units(units.z, data, cfg), AudioCache(data.table)
     assert audio.gain(np.array([1, 0])) == pytest.approx([2 / 0.2, 2 / 0.05], rel=1e-3)
     assert np.abs(audio(0)).max() == pytest.approx(np.abs(audio(1)).max(), rel=1e-3)
-    y = level(Y.splice(np.array([2, 7, 40 + 12, 40 + 17]), units, audio, SR))
+    y = level(spliced(np.array([2, 7, 40 + 12, 40 + 17]), units, audio, SR))
     assert np.allclose(y[[3000, -5000]], np.sqrt(0.05 * 0.2 / 2), rtol=0.03)
 
 
 def test_an_attack_is_kept_and_another_start_is_faded(cfg, tmp_path):
     units, audio = corpus(cfg, tmp_path, [np.full(2 * SR, 0.5) * (-1) ** np.arange(2 * SR)])
-    kept, faded = (Y.splice(np.array([i]), units, audio, SR // 5) for i in (0, 3))
+    kept, faded = (spliced(np.array([i]), units, audio, SR // 5) for i in (0, 3))
     assert abs(kept[0]) > 0.49 and faded[0] == 0 and np.abs(faded[:50]).max() < 0.05
 
 
 def test_too_loud_a_sum_is_scaled_down(cfg, tmp_path):
     units, audio = corpus(cfg, tmp_path, [1.5 * np.sin(np.arange(2 * SR) / 20)])
-    assert np.isclose(np.abs(Y.splice(np.array([0, 5]), units, audio, SR // 2)).max(), Y.PEAK)
+    assert np.isclose(np.abs(spliced(np.array([0, 5]), units, audio, SR // 2)).max(), Y.PEAK)
 
 
 def test_beyond_its_end_a_sound_is_silent_and_without_a_click(sines):
     units, audio = sines
-    y = Y.splice(np.array([35]), units, audio, SR)
+    y = spliced(np.array([35]), units, audio, SR)
     end = 2 * SR - round(35 * 0.05 * SR)
     assert not y[end:].any() and y[:end - 2000].any() and np.abs(np.diff(y)).max() < 0.01
 

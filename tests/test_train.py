@@ -231,6 +231,9 @@ def test_the_best_weights_of_our_recipe_and_the_last_of_the_papers_are_kept(data
         cfg = cfg.with_(paper_iterations=4, ours_iterations=4, validations=4)
         model, _ = train(cfg, "pitch", recipe, dataset, validate, progress=False)
         assert torch.equal(weights(model), seen[kept]) and not torch.equal(seen[1], seen[3])
+    start, seen = model, []
+    moved, _ = train(cfg, "pitch", "paper", dataset, lambda model: 0.1, progress=False, start=start)
+    assert not torch.equal(weights(moved), weights(start))
 
 
 @pytest.mark.parametrize("accuracy, judged, n_sounds, kept", [

@@ -36,7 +36,9 @@ def test_places_of_another_dataset_are_refused(z, dataset, cfg):
         U.Units(z[:-1], dataset, cfg)
 
 
-def test_nearest_against_brute_force(z, dataset, cfg):
+@pytest.mark.parametrize("many", [U.MANY, 3])
+def test_nearest_against_brute_force(many, z, dataset, cfg, monkeypatch):
+    monkeypatch.setattr(U, "MANY", many)
     units, path, banned = U.Units(z, dataset, cfg), np.random.default_rng(1).normal(size=(20, 3)), [3, 7]
     found = units.nearest(path, 6, banned)
     for point, row in zip(path, found):

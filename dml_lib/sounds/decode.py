@@ -28,7 +28,8 @@ import soxr
 NATIVE_SUFFIXES = frozenset(".wav .wave .w64 .rf64 .aif .aiff .aifc .flac .ogg .oga .opus .mp3 .caf .au .snd".split())
 FFMPEG_SUFFIXES = frozenset(".m4a .m4b .aac .alac .wma .wv .ape .mka .weba .tta .mpc .ac3 .amr .mp2".split())
 MIN_SR, MAX_SR = 4_000, 768_000  # Hz; outside, the header is damaged, and resampling could ask for any amount of memory
-MAX_PEAK = 1e6  # integers stored as floats reach 2**15; far above, the bytes are not samples
+MAX_PEAK = 1e6  # far above integers stored as floats, the bytes are not samples
+INTEGERS = 100.0  # a peak above which floats are taken for 16-bit integers: as they are, their magnitudes overflow half floats
 SILENCE = 1e-5  # -100 dBFS, below one step of 16 bits and above the stop band of the resampler
 BLOCK = 1 << 20  # values read at a time, all channels together
 FFMPEG_TIMEOUT_S = 120
@@ -149,7 +150,7 @@ def prepared(y, sr, target):
     peak = np.abs(y).max()
     if not peak <= MAX_PEAK:  # also true of NaN
         raise DecodeError(f"NaN, infinite or absurd sample values (peak {peak:g}, expected about 1)")
-    y = y.astype(np.float32)
+    y = y.astype(np.float32) / np.float32(2**15 if peak > INTEGERS else 1)
     y -= y.mean(dtype=np.float64)  # before resampling, which would ring at the step at either end
     samples = soxr.resample(y, sr, target)
     if not len(samples):

@@ -41,9 +41,9 @@ INSTRUMENTS = {  # the 24
     "electric-guitar": "guitar electric|clean electric guitar|electric guitar clean|electric guitar jazz",
     "organ": "church organ|pipe organ|reed organ|drawbar organ|rock organ", "harpsichord": "cembalo",
     "steel-drum": "steel drums|steel pan", "steel-guitar": "acoustic guitar steel|steel string guitar",
-} | dict.fromkeys("""accordion bagpipe banjo celesta cimbasso clavinet contrabass-clarinet cornet crumhorn dulcimer
-    euphonium flugelhorn glockenspiel guitar harmonica kalimba mandolin marimba melodica music-box oboe-d-amore ocarina
-    overdriven-guitar pan-flute piccolo-trumpet post-horn shakuhachi sitar synth-bass timpani tubular-bells ukulele
+} | dict.fromkeys("""accordion alto-horn bagpipe banjo baritone-horn basset-horn celesta cimbasso clavinet contrabass-clarinet cornet crumhorn
+    dulcimer euphonium flugelhorn glockenspiel guitar harmonica kalimba mandolin marimba melodica music-box oboe-d-amore ocarina
+    overdriven-guitar pan-flute piccolo-trumpet post-horn shakuhachi sitar synth-bass tenor-horn timpani tubular-bells ukulele
     wagner-tuba xylophone""".split(), "")
 PERCUSSION = {  # unpitched
     "bass-drum": "kick drum|kick", "bongo": "bongos", "clap": "hand clap|hand claps|claps", "conga": "congas",
