@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 
 from . import embed, library, nearest, tensors, train
 from .config import check_name
@@ -173,6 +174,8 @@ def train_on(place, file, output):
         raise ValueError(f"expected a network of our recipe that says its scheme, found {file}: name one that ships")
     model, before, after, told = adapt(library.sounds(place, cfg), start, cfg, card["scheme"])
     save_weights(output, model, cfg, "ours", scheme=card["scheme"], adapted_to=Path(place).resolve().name, before=before, after=after)
-    how = f"neighborhoods by {told}" if told else "no labels: each sound and a varied copy of it"
-    gains = "".join(f"\n{label}: {before[label]:.3f} before, {after[label]:.3f} after, on sounds that it did not learn" for label in after)
+    how = f"learned from labels, {told.replace('_', ' and ')}" if told else "no labels: each sound and a varied copy of it"
+    if all(torch.equal(a, b) for a, b in zip(start.state_dict().values(), model.state_dict().values())):
+        how += "\nno state was better on sounds kept for judging: the network is the one that it began with"
+    gains = "".join(f"\n{label}: nearest sounds right of {before[label]:.3f} before, {after[label]:.3f} after, of sounds that it did not learn" for label in after)
     return f"{how}{gains}\nwritten: {output}; use it by --weights {output}"

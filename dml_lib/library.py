@@ -174,7 +174,7 @@ def _write(out, table, before, after, facts, weights, digest, audio, skipped, sa
     )
     replace_file(out / "report.html", lambda path: path.write_text(census.page(after, skipped, axes, copies, made), "utf-8"))
     cut = int(after["cut"].sum())
-    gone = "" if before is None else f", {(~before['path'].isin(after['path'])).sum():,} gone since the last run"
+    gone = "" if before is None else f", {(~before['path'].isin(after['path'])).sum():,} of the last run gone or not in these folders"
     say(f"{len(after):,} sounds, {len(skipped):,} files skipped{gone}" + (f", {cut:,} cut after their first minute" if cut else ""))
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from . import hearing, trajectories
+from .config import check_name
 from .sounds import decode, files
 from .sounds.labels import parse_note
 
@@ -87,6 +88,7 @@ def fitting(table, note=None, instrument=None, source=None, max_seconds=None):
         fits &= (table["note_number"].astype("Float64").fillna(table["note_estimate"].round()) == number).to_numpy(bool)
     for column, wanted in (("instrument", instrument), ("library", source)):
         if wanted is not None:
+            check_name(column, wanted, table[column].dropna().unique())
             fits &= (table[column] == wanted).fillna(False).to_numpy(bool)
     if max_seconds is not None:
         fits &= (table["seconds"] <= max_seconds).to_numpy()

@@ -51,6 +51,17 @@ def test_what_validates_best_is_kept_even_if_it_is_the_start(dataset, small):
     assert [x for x, _ in history.val_knn_by_iteration] == [0, 2, 4]
 
 
+@pytest.mark.parametrize("iterations, came_back", [(0, True), (2, False)])
+def test_a_network_that_came_back_as_it_was_is_said_to(iterations, came_back, library, small, tmp_path, monkeypatch):
+    start, file = untrained(small, "ours"), tmp_path / "start.safetensors"
+    adapt.save_weights(file, start, small, "ours", scheme="instrument")
+    monkeypatch.setattr(adapt.library, "sounds", lambda place, cfg: library)
+    model, _ = train(small.with_(ours_iterations=max(iterations, 1)), "instrument", "ours", library.subset(library.table["random"] == "train"), progress=False)
+    monkeypatch.setattr(adapt, "adapt", lambda data, begun, cfg, scheme: (begun if came_back else model, {"instrument": 0.4}, {"instrument": 0.5}, scheme))
+    said = adapt.train_on(tmp_path, file, tmp_path / "mine.safetensors")
+    assert ("the one that it began with" in said) == came_back and "nearest sounds right of 0.400 before, 0.500 after" in said
+
+
 def test_labels_must_be_there_to_judge_by(library, small, monkeypatch):
     kept = adapt.random_split(len(library), small.seed) == "valid"
     library.table["instrument"] = library.table["instrument"].where(~kept)

@@ -225,6 +225,40 @@ def test_search_with_exclusion_and_legend_gray_out_and_hide_nothing(page, plain)
     assert all(state(page, "[...s.matches]"))
 
 
+def test_a_search_is_listed_and_what_is_named_is_what_buttons_and_keys_act_on(page, plain):
+    out, table, z = plain
+    open_map(page, out)
+    assert page.locator("#add").is_disabled() and page.locator("#copy").is_disabled()
+    page.locator("#query").fill("trumpet")
+    found = table["name"][table["name"].str.contains("trumpet")].tolist()
+    assert page.locator("#near").inner_text() == "Found" and page.locator("#nearest bdi").all_inner_texts() == found[:50]
+    page.locator("#query").press("Enter")
+    wait(page, f"s.playing === {table.index[table['name'] == found[0]][0]}")
+    page.locator("#nearest button").nth(1).click()
+    named = int(table.index[table["name"] == found[1]][0])
+    wait(page, f"document.getElementById('now').textContent === {found[1]!r}")
+    assert page.locator("#nearest bdi").all_inner_texts() == found[:50]
+    page.keyboard.press("s")  # the cloud is not in focus, and nothing was pressed
+    assert page.evaluate("() => [...soundMap.state().selected.keys()].filter(i => soundMap.state().selected[i])") == [named]
+    page.locator("#add").click()
+    assert state(page, "s.selected.reduce((a, b) => a + b, 0)") > 1 and state(page, f"s.selected[{named}]") == 1
+    page.evaluate("i => soundMap.press(i)", named)
+    wait(page, f"document.getElementById('near').textContent === {'Nearest to ' + found[1]!r}")
+    assert page.locator("#tip").inner_text() == found[1]
+    page.locator("#query").press("End")
+    page.locator("#query").press("s")  # a letter of a search is no key
+    assert page.locator("#query").input_value() == "trumpets" and state(page, f"s.selected[{named}]") == 1
+
+
+def test_the_name_of_a_file_can_be_copied(page, plain):
+    out, table, _ = plain
+    open_map(page, out)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.evaluate("() => soundMap.press(3)")
+    page.locator("#copy").click()
+    assert page.evaluate("() => navigator.clipboard.readText()") == f"sounds/{table['name'][3]}"
+
+
 def test_color_menu_recolors_the_cloud(page, plain):
     out, table, _ = plain
     open_map(page, out)

@@ -15,7 +15,7 @@ function bytes(base64) {
 }
 const floats = s => new Float32Array(bytes(s).buffer);
 const rgbOf = hex => [1, 3, 5].map(i => parseInt(hex.slice(i, i + 2), 16));
-const GRAY = [136, 136, 136], NEAREST = 10, MAX_STEPS = 48;
+const GRAY = [136, 136, 136], NEAREST = 10, LISTED = 50, UNLABELED = "unlabeled", MAX_STEPS = 48;
 // Control and direction marks must not rearrange what stands beside them: they are shown by name.
 const MARKS = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 const readable = s => s.replace(MARKS, c => "\u27e8" + c.charCodeAt(0).toString(16) + "\u27e9");
@@ -27,7 +27,7 @@ const columnOf = key => columns.find(c => c.key === key);
 const n = DATA.names.length, raw = floats(DATA.points);
 const scene = new Scene(get("cloud"), raw), ink = get("ink").getContext("2d");
 const selected = new Uint8Array(n), matches = new Uint8Array(n).fill(1), heard = new Set();
-let current = -1, playing = -1, over = -1, tool = "turn", stroke = [], route = [], walking = null, searchable = null, shading = null;
+let current = -1, playing = -1, over = -1, asked = false, tool = "turn", stroke = [], route = [], walking = null, searchable = null, shading = null;
 const name = i => readable(DATA.names[i]);
 
 function value(column, i) {
@@ -99,8 +99,9 @@ function play(i) {
   setTimeout(() => { if (playing === i) { show(i); loop(); } });   // the sound first, pictures of it after
 }
 function press(i) {
-  current = i;
+  current = i; asked = false;
   clearTimeout(dwell);
+  tip(i);
   play(i);
   setTimeout(() => { if (current === i) { neighborsList(); controls(); nearestTo(i, 3).forEach(load); get("live").textContent = name(i); } });
 }
@@ -123,25 +124,28 @@ const place = i => Array.from(scene.xyz.subarray(3 * i, 3 * i + 3));
 const nearestTo = (i, k = NEAREST) => nearest(...place(i), k, i);
 function distance(i, j) { let d = 0; for (let a = 0; a < 3; a++) d += (raw[3 * i + a] - raw[3 * j + a]) ** 2; return Math.sqrt(d); }
 
+// The sounds nearest to the one pressed last; of a search since then, what it found.
 function neighborsList() {
-  const list = get("nearest");
+  const list = get("nearest"), found = asked && matches.includes(0);
   list.replaceChildren();
-  get("near").textContent = current < 0 ? "Nearest sounds" : "Nearest to " + name(current);
-  if (current < 0) return;
-  for (const j of nearestTo(current)) {
+  get("near").textContent = found ? "Found" : current < 0 ? "Nearest sounds" : "Nearest to " + name(current);
+  if (current < 0 && !found) return;
+  const rows = found ? [...matches.keys()].filter(j => matches[j]) : nearestTo(current);
+  for (const j of rows.slice(0, LISTED)) {
     const button = make("button", "", make("li", "", list));
     button.type = "button";
     make("bdi", name(j), button);
-    make("small", distance(current, j).toPrecision(2), button);
+    if (!found) make("small", distance(current, j).toPrecision(2), button);
     button.addEventListener("click", () => play(j));
     button.addEventListener("dblclick", () => press(j));
   }
+  if (rows.length > LISTED) make("li", `and ${(rows.length - LISTED).toLocaleString("en")} more`, list);
 }
 
 // ---- what is shown of the sound playing
 function show(i) {
   get("now").textContent = name(i);
-  const facts = columns.filter(c => value(c, i)).map(c => `${c.title}: ${value(c, i)}`).concat(audible(i) ? [] : ["no preview"]);
+  const facts = columns.filter(c => value(c, i) && value(c, i) !== UNLABELED).map(c => `${c.title}: ${value(c, i)}`).concat(audible(i) ? [] : ["no preview"]);
   get("about").replaceChildren(...facts.flatMap((fact, k) => k ? [" · ", make("bdi", fact)] : [make("bdi", fact)]));
   paintPicture();   // the one before must not stay while its details load
   detail(i).then(() => { if (playing === i) { paintPicture(); paint(); } });
@@ -150,6 +154,8 @@ function show(i) {
 function update() {
   const can = playing >= 0 && audible(playing);
   get("play").disabled = get("seek").disabled = !can;
+  get("via").disabled = get("add").disabled = playing < 0;
+  get("copy").disabled = playing < 0 || !DATA.files[playing];
   get("play").textContent = decks.some(d => !d.paused && !d.ended) ? "Stop" : "Play";
 }
 function fit(canvas) {
@@ -219,7 +225,7 @@ function frame(now) {
   if (!document.activeElement || document.activeElement !== get("seek")) get("seek").value = progress();
 }
 let resting = 0;
-function moved() { busy = true; paint(); }
+function moved() { busy = true; tip(-1); paint(); }
 function rest() { busy = false; last = 0; scene.shown = n; paint(); }
 function loop() { paint(); if (decks.some(d => !d.paused && !d.ended)) requestAnimationFrame(loop); }
 
@@ -316,7 +322,6 @@ function controls() {
   get("clear").disabled = !count;
   const hint = "Choose “Draw a path”, then press points or draw a line.";
   get("steps").textContent = route.length ? `${route.length} points, ${stations().length} sounds` : hint;
-  get("via").disabled = get("add").disabled = current < 0;
   get("walk").disabled = get("keep").disabled = get("forget").disabled = !route.length;
   paint();
 }
@@ -525,11 +530,12 @@ const KEYS = {
   ArrowLeft: () => step(-1, 0), ArrowRight: () => step(1, 0), ArrowUp: () => step(0, -1), ArrowDown: () => step(0, 1),
   "+": () => zoom(1.25), "=": () => zoom(1.25), "-": () => zoom(0.8), " ": () => get("play").click(),
   n: () => { const i = current < 0 ? 0 : nearestTo(current, n).find(j => !heard.has(j)); if (i !== undefined) press(i); },
-  s: () => { if (current >= 0) { selected[current] ^= 1; restate(); } }, a: () => via(current), p: () => walk(), m: () => get("hover").click(),
-  f: () => { if (current >= 0) { scene.center = place(current); scene.pan = [0, 0]; paint(); } }, Escape: () => silence(),
+  s: () => { if (playing >= 0) { selected[playing] ^= 1; restate(); } }, a: () => via(playing), p: () => walk(), m: () => get("hover").click(),
+  f: () => { if (playing >= 0) { scene.center = place(playing); scene.pan = [0, 0]; paint(); } }, Escape: () => silence(),
 };
-stage.addEventListener("keydown", e => {
-  if (e.ctrlKey || e.metaKey || e.altKey) return;
+addEventListener("keydown", e => {
+  if (e.ctrlKey || e.metaKey || e.altKey || e.target.closest("input, select")) return;
+  if (e.target.closest("button, summary, a") && e.key === " ") return;   // presses it
   const arrow = { ArrowLeft: [-0.1, 0], ArrowRight: [0.1, 0], ArrowUp: [0, 0.1], ArrowDown: [0, -0.1] }[e.key];
   const act = e.shiftKey && arrow ? () => turn(...arrow) : KEYS[e.key];
   if (act) { e.preventDefault(); act(); }
@@ -558,11 +564,11 @@ function choices(holder, names, act) {
     });
   });
 }
-function home() { Object.assign(scene, { zoom: 1, pan: [0, 0], center: [0, 0, 0] }); paint(); }
+function home() { Object.assign(scene, { yaw: 0.7, pitch: 0.45, zoom: 1, pan: [0, 0], center: [0, 0, 0] }); paint(); }
 function theme(dark) {
   document.documentElement.dataset.theme = dark ? "dark" : "light";
   const unit = name => rgbOf(css(name)).map(v => v / 255);
-  scene.ground = unit("--ground"); scene.rim = unit("--rim"); scene.faded = unit("--faded");
+  scene.ground = unit("--ground"); scene.rim = unit("--rim"); scene.mark = unit("--mark"); scene.faded = unit("--faded");
   paint();
 }
 const on = (id, act, event = "click") => get(id).addEventListener(event, act);
@@ -571,19 +577,21 @@ choices("pointers", [["turn", "Turn"], ["select", "Select"], ["path", "Draw a pa
 on("hover", () => get("hover").setAttribute("aria-pressed", !pressed("hover")));
 on("home", home);
 on("theme", () => theme(document.documentElement.dataset.theme !== "dark"));
-on("query", filter, "input");
-on("search", e => e.preventDefault(), "submit");
+on("query", () => { asked = true; filter(); }, "input");
+on("search", e => { e.preventDefault(); if (matches.includes(1)) play(matches.indexOf(1)); }, "submit");
+on("copy", () => navigator.clipboard.writeText(DATA.files[playing]).then(() => { get("live").textContent = "copied"; },
+  () => prompt("Name of the file", DATA.files[playing])));
 on("play", () => decks.some(d => !d.paused && !d.ended) ? silence() : play(playing));
 on("seek", () => seek(+get("seek").value), "input");
 const seek = share => { if (audio.duration) { audio.currentTime = share * audio.duration; paint(); } };
 for (const id of ["wave", "picture"]) on(id, e => seek(e.offsetX / get(id).clientWidth));
 on("color", recolor, "change");
 on("all", () => { get("query").value = ""; columns.forEach(c => { c.chosen.clear(); c.range = null; }); legend(shading); filter(); });
-on("add", () => { [current, ...nearestTo(current)].forEach(i => { selected[i] = 1; }); restate(); });
+on("add", () => { [playing, ...nearestTo(playing)].forEach(i => { selected[i] = 1; }); restate(); });
 on("clear", () => { selected.fill(0); restate(); });
 on("csv", () => save(csv(chosenSounds()), "text/csv", "sounds.csv"));
 on("m3u", () => save(m3u(chosenSounds()), "audio/x-mpegurl", "sounds.m3u"));
-on("via", () => via(current));
+on("via", () => via(playing));
 on("walk", walk);
 on("keep", () => { stations().forEach(i => { selected[i] = 1; }); restate(); });
 on("forget", () => { route = []; controls(); paint(); });

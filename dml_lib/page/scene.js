@@ -18,7 +18,7 @@ void main() {
 const FRAGMENT = `
 precision mediump float;
 varying vec3 tint; varying float shape, depth, state;
-uniform vec3 ground, rim, faded; uniform float pixels;
+uniform vec3 ground, rim, mark, faded; uniform float pixels;
 void main() {
   vec2 q = abs(2.0 * gl_PointCoord - 1.0);
   float edge = shape < 0.5 ? 1.0 - length(q) : shape < 1.5 ? (1.0 - q.x - q.y) * 0.8
@@ -26,12 +26,12 @@ void main() {
   float soft = min(2.0 / pixels, 0.5), alpha = smoothstep(0.0, soft, edge);
   if (alpha < 0.2) discard;
   vec3 base = state < 0.5 ? faded : tint;
-  vec3 line = state > 1.5 ? rim : mix(base, rim, 0.55);
+  vec3 line = state > 1.5 ? mark : mix(base, rim, 0.55);
   float width = state < 0.5 ? 0.0 : state > 1.5 ? 0.32 : pixels < 6.0 ? 0.0 : min(0.2, 1.6 / pixels);   // small ones are all color
   vec3 c = width > 0.0 ? mix(line, base, smoothstep(width, width + soft, edge)) : base;
   gl_FragColor = vec4(mix(c, ground, state < 0.5 ? 0.0 : depth), alpha * (state < 0.5 ? 0.55 : 1.0));
 }`;
-const UNIFORMS = "turn center zoom shift perspective size pixels fog ground rim faded".split(" ");
+const UNIFORMS = "turn center zoom shift perspective size pixels fog ground rim mark faded".split(" ");
 
 class Scene {
   constructor(canvas, points) {
@@ -48,7 +48,7 @@ class Scene {
     this.x = new Float32Array(this.n); this.y = new Float32Array(this.n); this.z = new Float32Array(this.n);
     this.order = shuffled(this.n);                            // any first part of it is a fair sample of the cloud
     this.shown = this.n;
-    this.ground = [1, 1, 1]; this.rim = [0, 0, 0]; this.faded = [0.6, 0.6, 0.6];
+    this.ground = [1, 1, 1]; this.rim = this.mark = [0, 0, 0]; this.faded = [0.6, 0.6, 0.6];
     canvas.addEventListener("webglcontextlost", e => e.preventDefault());
     canvas.addEventListener("webglcontextrestored", () => { this.start(); this.draw(); });
     this.start();
@@ -166,7 +166,7 @@ class Scene {
     gl.uniform1f(this.at.perspective, view.k);
     for (const name of ["size", "pixels"]) gl.uniform1f(this.at[name], this.pointSize() * ratio);   // one each: shaders differ in precision
     gl.uniform1f(this.at.fog, this.flat < 0 ? 0.5 : 0);
-    for (const name of ["ground", "rim", "faded"]) gl.uniform3fv(this.at[name], this[name]);
+    for (const name of ["ground", "rim", "mark", "faded"]) gl.uniform3fv(this.at[name], this[name]);
     gl.drawArrays(gl.POINTS, 0, this.shown);
   }
 
