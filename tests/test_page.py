@@ -250,6 +250,15 @@ def test_a_search_is_listed_and_what_is_named_is_what_buttons_and_keys_act_on(pa
     assert page.locator("#query").input_value() == "trumpets" and state(page, f"s.selected[{named}]") == 1
 
 
+@pytest.mark.parametrize("theme, ring", [("light", "dark"), ("dark", "light")])
+def test_what_is_selected_stands_out_from_the_ground(page, plain, theme, ring):
+    open_map(page, plain[0])
+    if page.evaluate("() => document.documentElement.dataset.theme") != theme:
+        page.click("#theme")
+    mark, ground = (sum(page.evaluate(f"() => soundMap.scene.{name}")) / 3 for name in ("mark", "ground"))
+    assert 0 <= min(mark, ground) < 0.15 and 0.85 < max(mark, ground) <= 1 and (mark > ground) == (ring == "light")
+
+
 def test_the_name_of_a_file_can_be_copied(page, plain):
     out, table, _ = plain
     open_map(page, out)
