@@ -161,15 +161,17 @@ def candidates(sketches, threshold=0.97, k=5, library=None):
     Sounds with no sound in them have a sketch of zeros, and no copies. `library` (n_sounds,) asks for pairs of two libraries.
     """
     rows = np.flatnonzero(sketches.any(axis=1))
-    radius, n = np.sqrt(2 * (1 - threshold) * SKETCH_ROOM) + 1e-3, min(len(rows), 2 * k + 1)
-    if n < 2:
-        return np.zeros(0, int), np.zeros(0, int)
-    search = NearestNeighbors(n_neighbors=n, algorithm="brute").fit(sketches[rows])  # in 32 dimensions a tree is slower
-    far, near = search.kneighbors(sketches[rows])
-    i, j = np.nonzero(far <= radius)
-    a, b = rows[i], rows[near[i, j]]
-    pairs = np.unique(np.sort(np.stack([a, b]), axis=0)[:, a != b], axis=1)
-    return pairs if library is None else pairs[:, library[pairs[0]] != library[pairs[1]]]
+    radius, found = np.sqrt(2 * (1 - threshold) * SKETCH_ROOM) + 1e-3, [np.zeros((2, 0), int)]
+    of = np.zeros(len(sketches), int) if library is None else library
+    for name in np.unique(of[rows]):
+        asked, among = rows[of[rows] == name], rows if library is None else rows[of[rows] != name]
+        if len(among):
+            search = NearestNeighbors(n_neighbors=min(len(among), 2 * k + 1), algorithm="brute").fit(sketches[among])  # in 32 dimensions a tree is slower
+            far, near = search.kneighbors(sketches[asked])
+            i, j = np.nonzero(far <= radius)
+            found.append(np.sort(np.stack([asked[i], among[near[i, j]]]), axis=0))
+    pairs = np.concatenate(found, axis=1)
+    return np.unique(pairs[:, pairs[0] != pairs[1]], axis=1)
 
 
 def listed(found, ids, threshold, k):

@@ -66,18 +66,19 @@ class FeatureStore:
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def index(self):
-        """One row a stored sound: `key, shard, start, n_frames, reason`; `reason` is "" for a good one."""
+        """One row a stored sound: `key, shard, start, n_frames, reason`; `reason` is "" for a good one, which counts before one that failed."""
         parts = [_opened(pd.read_parquet, p / "index.parquet").assign(shard=p.name) for p in sorted(self.folder.glob("[0-9a-f]*"))]
         if not parts:
             return pd.DataFrame(columns=["key", "start", "n_frames", "reason", "shard"])
-        return pd.concat(parts, ignore_index=True).drop_duplicates("key")
+        return pd.concat(parts).sort_values("reason", kind="stable", ignore_index=True).drop_duplicates("key")
 
-    def missing(self, keys):
-        """Blocks of positions in `keys` still to be computed, one block a shard.
+    def missing(self, keys, again=None):
+        """Blocks of positions in `keys` still to be computed, one block a shard, with those that failed for a reason that holds `again`.
 
         Blocks are cut from the whole list, so that an interrupted run ends with the same shards as an undisturbed one.
         """
-        known = set(self.index()["key"])
+        index = self.index()
+        known = set(index["key"] if again is None else index["key"][~index["reason"].str.contains(again, regex=False)])
         blocks = [range(i, min(i + SHARD_SOUNDS, len(keys))) for i in range(0, len(keys), SHARD_SOUNDS)]
         blocks = [[i for i in block if keys[i] not in known] for block in blocks]
         return [block for block in blocks if block]

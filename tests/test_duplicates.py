@@ -113,6 +113,13 @@ def test_pairs_between_libraries_only():
     assert set(zip(found["row_a"], found["row_b"])) == {(i + j, i + 6) for i in range(3) for j in (0, 3)}
 
 
+def test_copies_in_another_library_are_found_behind_many_of_its_own():
+    y, noise = spectra(1, 0)[0], np.random.default_rng(0).gamma(1, 0.002, (24, N_BINS))
+    dataset = make([y + each for each in noise], ["a"] * 12 + ["b"] * 12)
+    found = pairs(dataset, between_libraries=True)
+    assert set(found["row_a"]) == set(range(12)) and (found["row_b"] >= 12).all() and found.groupby("row_a").size().eq(5).all()
+
+
 def test_k_keeps_the_most_alike():
     y, noise = spectra(1, 0)[0], np.random.default_rng(0).gamma(1, 0.02, (15, N_BINS))
     dataset = make([y, y + 2 * noise, y + noise, y], list("abcd"))

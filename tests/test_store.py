@@ -111,6 +111,19 @@ def test_a_failed_sound_keeps_its_reason_and_is_not_tried_again(tmp_path):
     np.testing.assert_array_equal(there.read([keys[2]])[0], features[2].astype(np.float16))
 
 
+def test_a_sound_that_failed_for_want_of_a_program_is_tried_again_and_then_good(tmp_path):
+    keys, features = made()
+    there = FeatureStore(tmp_path, FRONT_END)
+    failed = ["needs ffmpeg", "silent"]
+    there.write(keys[:2], [features[0][:0]] * 2, failed)
+    there.write(keys[2:], features[2:], [""] * (len(keys) - 2))
+    assert there.missing(keys) == [] and there.missing(keys, " ffmpeg") == [[0]]
+    there.write(keys[:1], features[:1], [""])
+    found = there.index().set_index("key")["reason"]
+    assert found[keys[0]] == "" and found[keys[1]] == "silent" and found.index.is_unique
+    np.testing.assert_array_equal(there.read(keys[:1])[0], features[0].astype(np.float16))
+
+
 def test_another_front_end_lives_elsewhere(tmp_path):
     keys, features = made()
     there = FeatureStore(tmp_path, FRONT_END)
