@@ -3,6 +3,7 @@
 Exit codes: 0 done, 2 bad arguments or nothing usable, 1 anything else, a damaged file of ours included.
 """
 
+import errno
 import json
 import sys
 
@@ -235,5 +236,7 @@ def main():
         click.echo(f"error: {error}", err=True)
         sys.exit(2)
     except OSError as error:
+        if not error.filename or error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EEXIST, errno.EROFS):
+            sys.exit(f"error: {error}")
         click.echo(f"error: expected a file or folder that can be used, found {error.filename}: {error.strerror}; choose another", err=True)
         sys.exit(2)

@@ -187,7 +187,7 @@ def analyze(table, cfg, run, progress=True):
     recorded = table["path"].notna().to_numpy() if "path" in table else np.zeros(len(table), bool)
     keys = [digest(c) if r else digest(s, c) for s, c, r in zip(table["sound_id"], table["checksum"], recorded)]
     store = FeatureStore(run.store, cfg.front_end())
-    blocks = store.missing(keys, " ffmpeg" if shutil.which("ffmpeg") else None)  # which perhaps was not there before
+    blocks = store.missing(keys, decode.NEEDS_FFMPEG if shutil.which("ffmpeg") else None)  # which perhaps was not there before
     if blocks:
         spawn = multiprocessing.get_context("spawn")  # forking after torch has threads can deadlock
         bar = tqdm(total=sum(map(len, blocks)), unit=" sounds", desc="analyze", disable=not progress)

@@ -23,6 +23,7 @@ from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from .sounds import files
+from .sounds.decode import NEEDS_FFMPEG
 from .store import FeatureStore
 
 BLOCK = 128  # sounds a task and a shard
@@ -225,7 +226,7 @@ def listen(table, out, weights, digest, audio, executor, progress, say):
     have = {file.stem for file in previews.glob("*.mp3")}
     known = known[known["key"].isin(magnitudes.index()["key"])]
     if len(known) and shutil.which("ffmpeg"):  # perhaps it was not there
-        known = known[~known["reason"].str.contains(" ffmpeg")]
+        known = known[~known["reason"].str.contains(NEEDS_FFMPEG)]
     if len(known) and audio:
         known = known[(known["reason"] != "") | known["key"].str[:16].isin(have)]
     new = table[(table["reason"] == "") & ~table["checksum"].isin(known["key"])].drop_duplicates("checksum")

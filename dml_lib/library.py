@@ -102,10 +102,13 @@ def update(folders, out, weights, labels=None, audio=True, executor=None, progre
     for folder in map(Path, folders):
         if not folder.exists():
             raise ValueError(f"expected a folder of sounds or a CSV file, found none at {folder}: check the name")
-        if folder.is_dir() and folder.resolve().is_relative_to(out.resolve()):
+        own = [out / "frames", out / "audio"] if is_map(out) else [out]  # what is written over
+        if folder.resolve() == out.resolve() or any(folder.is_dir() and folder.resolve().is_relative_to(each.resolve()) for each in own):
             raise ValueError(f"expected a place for the map that does not hold the sounds, found {out}, where {folder} lies: choose another -o")
-    if out.exists() and not is_map(out) and (not out.is_dir() or any(out.iterdir())):
-        raise ValueError(f"expected a new folder, an empty one or a map, found other things at {out}: choose another -o")
+    given = {Path(each).resolve() for each in (*folders, labels) if each}
+    there = [out] if out.is_file() else [path for path in out.glob("[!.]*") if path.resolve() not in given]
+    if there and not is_map(out):
+        raise ValueError(f"expected a new folder, an empty one or a map, found {there[0]} at {out}: choose another -o")
     try:
         with held(out):
             return _update(folders, out, Path(weights), labels, audio, executor, progress, say)
@@ -132,8 +135,7 @@ def _update(folders, out, weights, labels, audio, executor, progress, say):
         raise ValueError(f"expected sounds that can be read, found none in {len(table)} files: see {out / 'skipped.csv'}")
     state = store.digest(digest, audio, [str(Path(folder).resolve()) for folder in folders])
     done = out / ".state"
-    there = all((out / name).is_file() for name in PARTS)
-    if before is not None and before.equals(after) and done.is_file() and done.read_text() == state and there:
+    if before is not None and before.equals(after) and all(f.is_file() for f in (done, *map(out.joinpath, PARTS))) and done.read_text() == state:
         say(f"nothing changed: {len(after):,} sounds, {len(skipped):,} files skipped")
         return after
     done.unlink(missing_ok=True)

@@ -78,7 +78,7 @@ def fitting(table, note=None, instrument=None, source=None, max_seconds=None):
     Raises
     ------
     ValueError
-        No note, or nothing fits.
+        No note, an instrument or library that is not in the map, or nothing fits.
     """
     fits = np.ones(len(table), bool)
     if note is not None:
@@ -88,7 +88,8 @@ def fitting(table, note=None, instrument=None, source=None, max_seconds=None):
         fits &= (table["note_number"].astype("Float64").fillna(table["note_estimate"].round()) == number).to_numpy(bool)
     for column, wanted in (("instrument", instrument), ("library", source)):
         if wanted is not None:
-            check_name(column, wanted, table[column].dropna().unique())
+            known = table[column].dropna().unique()
+            check_name(column, wanted, known if len(known) else [wanted])
             fits &= (table[column] == wanted).fillna(False).to_numpy(bool)
     if max_seconds is not None:
         fits &= (table["seconds"] <= max_seconds).to_numpy()

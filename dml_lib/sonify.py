@@ -33,7 +33,7 @@ class Sonification:
     chosen : np.ndarray, (n_steps,), int64
         The unit played in each step of 0.25 s.
     method : str
-    moved : np.ndarray, (n_runs,), int64
+    moved : np.ndarray, (n_runs,), int64, or 0
         For "ours", what `synthesis.splice` says of the runs, in samples.
     """
 
@@ -42,7 +42,7 @@ class Sonification:
     path: np.ndarray
     chosen: np.ndarray
     method: str
-    moved: np.ndarray = 0
+    moved: np.ndarray | int = 0
 
 
 class Instrument:
@@ -229,7 +229,7 @@ def write(path, made, cues, bits="24"):
         raise ValueError(f"expected a name that ends with .wav in a folder that is there, found {path}: choose another one")
     subtype = SUBTYPES[check_name("sample format", bits, SUBTYPES)]
     files = path, path.with_suffix(".csv")
-    if files[1].exists() and files[1].read_text("utf-8", "replace").partition("\n")[0] != ",".join(cues.columns):
+    if files[1].exists() and files[1].read_text("utf-8", "replace").partition(",sound_id,")[0] != "start_s,length_s":
         raise ValueError(f"expected no other table in the place of the cue list, found one at {files[1]}: choose another name")
     parts = [file.with_name(f".{file.name}.part") for file in files]
     try:

@@ -5,6 +5,7 @@ A shard is a folder `<name>/` with `frames.npy` (float16, (n_frames, n_bins), li
 not at all: a run may be killed at any moment and started again, and two processes may fill one store.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -31,7 +32,11 @@ def _opened(read, file):
     """
     try:
         return read(file)
+    except MemoryError:
+        raise
     except Exception as error:  # NumPy and pyarrow raise types of their own for each kind of damage
+        if isinstance(error, OSError) and error.errno not in (None, errno.ENOENT):
+            raise  # the file may be whole
         raise Damaged(f"{file} is not whole ({error}): delete the folder {file.parent} and run the same command again") from None
 
 
@@ -99,13 +104,14 @@ class FeatureStore:
         n_frames = np.array([len(f) for f in features])
         index = pd.DataFrame({"key": keys, "start": np.cumsum(n_frames) - n_frames, "n_frames": n_frames, "reason": reasons})
         index = index if facts is None else pd.concat([index, facts.reset_index(drop=True)], axis=1)
+        shard = self.folder / (digest(keys, reasons) if any(reasons) else digest(keys))  # one that failed may be tried again
         temporary = Path(tempfile.mkdtemp(prefix=".", dir=self.folder))
         try:
             np.save(temporary / "frames.npy", np.concatenate(features).astype(self.dtype))
             index.to_parquet(temporary / "index.parquet", index=False)
-            os.rename(temporary, self.folder / digest(keys))
+            os.rename(temporary, shard)
         except OSError:
-            if not (self.folder / digest(keys)).is_dir():  # otherwise another process was first, with the same bytes
+            if not shard.is_dir():  # otherwise another process was first, with the same bytes
                 raise
         finally:
             shutil.rmtree(temporary, ignore_errors=True)

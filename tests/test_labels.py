@@ -154,6 +154,7 @@ def test_folders_help(name, expected):
     ("flute_A4_staccato_legato.wav", Labels("flute", 69)),
     ("piano-C-1.wav", Labels("piano")),  # first take of a C?
     ("violin Es4.wav", Labels("violin")),
+    ("perc_bass_C2.wav", Labels(None, 36)), ("PERC_09_hard.wav", Labels(kind="percussion")),
     ("Basset Horn C4.wav", Labels("basset-horn", 60)), ("tenor-horn_C4.wav", Labels("tenor-horn", 60)),
 ])
 def test_two_meanings_are_none(name, expected):

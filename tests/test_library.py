@@ -152,6 +152,17 @@ def test_what_is_there_already_is_not_touched(out, mapped, folder, tmp_path):
     assert files(tmp_path) == before
 
 
+def test_what_is_in_nobodys_way_may_be_there(mapped, folder, tmp_path):
+    (tmp_path / "map").mkdir()
+    (tmp_path / "map" / ".DS_Store").write_text("hidden")
+    (tmp_path / "map" / "list.csv").write_text(f"path\n{folder / 'flute' / 'flute_A4.wav'}\n")
+    assert len(mapped(tmp_path / "map" / "list.csv")[0]) == 1
+    shutil.copytree(folder, tmp_path / "map" / "sounds")  # beside what a map is made of
+    assert len(mapped(tmp_path / "map" / "sounds")[0]) == GOOD
+    with pytest.raises(ValueError, match="choose another -o"):
+        mapped(tmp_path / "map" / "audio")
+
+
 def test_weights_that_are_none_are_no_fault_of_the_sounds(mapped, folder, tmp_path):
     mapped()
     before = files(tmp_path / "map")

@@ -1,5 +1,6 @@
 """The feature store: whole shards or none, whatever happens to the processes that write."""
 
+import errno
 import os
 import shutil
 import signal
@@ -114,14 +115,26 @@ def test_a_failed_sound_keeps_its_reason_and_is_not_tried_again(tmp_path):
 def test_a_sound_that_failed_for_want_of_a_program_is_tried_again_and_then_good(tmp_path):
     keys, features = made()
     there = FeatureStore(tmp_path, FRONT_END)
-    failed = ["needs ffmpeg", "silent"]
-    there.write(keys[:2], [features[0][:0]] * 2, failed)
+    there.write(keys[:2], [features[0][:0]] * 2, ["needs ffmpeg", "needs ffmpeg"])
     there.write(keys[2:], features[2:], [""] * (len(keys) - 2))
-    assert there.missing(keys) == [] and there.missing(keys, " ffmpeg") == [[0]]
-    there.write(keys[:1], features[:1], [""])
+    assert there.missing(keys) == [] and there.missing(keys, "needs ffmpeg") == [[0, 1]]
+    there.write(keys[:2], [features[0], features[0][:0]], ["", "silent, says ffmpeg"])  # the same block again
     found = there.index().set_index("key")["reason"]
-    assert found[keys[0]] == "" and found[keys[1]] == "silent" and found.index.is_unique
+    assert found[keys[0]] == "" and found.index.is_unique
     np.testing.assert_array_equal(there.read(keys[:1])[0], features[0].astype(np.float16))
+
+
+def test_a_file_that_cannot_be_opened_now_is_not_called_damaged(tmp_path, monkeypatch):
+    keys, features = made()
+    there = FeatureStore(tmp_path, FRONT_END)
+    there.write(keys, features, [""] * len(keys))
+
+    def full(*_, **__):
+        raise OSError(errno.EMFILE, "Too many open files", "frames.npy")
+
+    monkeypatch.setattr(store_module.np, "load", full)
+    with pytest.raises(OSError, match="Too many open files"):
+        there.read(keys)
 
 
 def test_another_front_end_lives_elsewhere(tmp_path):

@@ -579,8 +579,10 @@ on("home", home);
 on("theme", () => theme(document.documentElement.dataset.theme !== "dark"));
 on("query", () => { asked = true; filter(); }, "input");
 on("search", e => { e.preventDefault(); if (matches.includes(1)) play(matches.indexOf(1)); }, "submit");
-on("copy", () => navigator.clipboard.writeText(DATA.files[playing]).then(() => { get("live").textContent = "copied"; },
-  () => prompt("Name of the file", DATA.files[playing])));
+on("copy", () => {
+  const name = DATA.files[playing], copied = navigator.clipboard ? navigator.clipboard.writeText(name) : Promise.reject();
+  copied.then(() => { get("live").textContent = "copied"; }, () => prompt("Name of the file", name));
+});
 on("play", () => decks.some(d => !d.paused && !d.ended) ? silence() : play(playing));
 on("seek", () => seek(+get("seek").value), "input");
 const seek = share => { if (audio.duration) { audio.currentTime = share * audio.duration; paint(); } };

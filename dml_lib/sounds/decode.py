@@ -33,6 +33,7 @@ INTEGERS = 100.0  # a peak above which floats are taken for 16-bit integers: as 
 SILENCE = 1e-5  # -100 dBFS, below one step of 16 bits and above the stop band of the resampler
 BLOCK = 1 << 20  # values read at a time, all channels together
 FFMPEG_TIMEOUT_S = 120
+NEEDS_FFMPEG = "needs the program ffmpeg"  # a file that failed for it is tried again once the program is there
 
 
 class DecodeError(Exception):
@@ -78,7 +79,7 @@ def _read_by_ffmpeg(path, head, error, max_seconds):
     """Second chance for what libsndfile refused with `error`, `head` being the first bytes; returns as `_read`."""
     suffix, ffmpeg, is_mp4 = PurePath(path).suffix.lower(), shutil.which("ffmpeg"), head[4:8] == b"ftyp"
     if not ffmpeg and (is_mp4 or suffix in FFMPEG_SUFFIXES):
-        raise DecodeError(f"{'MP4 audio' if is_mp4 else suffix} needs the program ffmpeg, which was not found")
+        raise DecodeError(f"{'MP4 audio' if is_mp4 else suffix} {NEEDS_FFMPEG}, which was not found")
     if not ffmpeg:
         raise DecodeError(f"damaged or not audio: {error.error_string.strip(' .')}; starts with {head!r}")
     with tempfile.TemporaryDirectory() as folder:

@@ -88,7 +88,8 @@ NOTE = re.compile(START + r"([a-g])(?:((?<=[acdfg])s|[#♯]|[\W_]?sharp[\W_]?)|(
                   + END, re.I)
 MIDI = re.compile(START + r"(?:midi[\W_]?(?:note[\W_]?)?(\d{1,3})|m(\d{2,3}))" + END, re.I)
 PHRASE = re.compile(START + r"(?:phrases?|loops?|melody|riff|lick|scale|arpeggio|chords?|\d+[\W_]?bpm)" + END, re.I)
-DRUMS = re.compile(START + r"(?:perc|percussion|drums?|drum[\W_]?kits?)" + END, re.I)
+DRUMS = re.compile(START + r"(?:percussion|drums?|drum[\W_]?kits?)" + END, re.I)
+PERC = re.compile(START + "perc" + END, re.I)
 PHILHARMONIA = re.compile(r"([^_]+)_([A-G]s?\d)?_(\d+|long|very-long|phrase)?_([a-z-]+)_([a-z-]+)", re.I)
 NSYNTH_NAME = re.compile(r"([a-z]+(?:_lead)?_(?:acoustic|electronic|synthetic))_\d{3}-(\d{3})-\d{3}")
 FEATURE_NAME = re.compile(r"([a-z]+)\d?_(\d{1,3})_[0-9a-f]{32}")
@@ -206,7 +207,9 @@ def _search(stem, folders):
     articulations = _articulations(text)[0]
     if len(set(articulations)) > 1:  # "ord" and "arco" add nothing to another
         articulations = [slug for slug in articulations if slug != "normal"]
-    percussion = instrument in PERCUSSION or (instrument is None and DRUMS.search("/".join([stem, *folders])))
+    where = "/".join([stem, *folders])
+    drums = DRUMS.search(where) or (not notes and PERC.search(where))  # "perc bass C2"
+    percussion = instrument in PERCUSSION or (instrument is None and drums)
     kind = "percussion" if percussion else "phrase" if PHRASE.search(stem) else "note"
     if instrument is None and not notes:  # dynamics of what? "MF Doom"
         return Labels(kind=kind)
