@@ -25,7 +25,7 @@ class ResultMissing(FileNotFoundError):
 
 def machine():
     """What computes here: said in results that were measured once."""
-    return {"system": platform.platform(), "processor": platform.machine(), "cores": os.cpu_count()}
+    return {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count()}
 
 
 def save(path, values, cfg, units=None, inputs=(), series=None, not_run=None, **more):
