@@ -246,7 +246,8 @@ def train(cfg, scheme, recipe, dataset, validate=None, progress=True, checkpoint
         learner.sampler.restore(card["sampler"])
     if start is not None and first == 1 and validate:
         history.val_knn_by_iteration.append((0, validate(model.eval())))
-        best = {name: tensor.clone() for name, tensor in model.train().state_dict().items()} if learner.keep_best else {}
+        model.train()
+        best = {name: tensor.clone() for name, tensor in model.state_dict().items()} if learner.keep_best else {}
     judged = set(np.linspace(0, iterations, cfg.validations + 1).round().astype(int)[1:].tolist())
     bar = tqdm(range(first, iterations + 1), desc=f"{scheme}, {recipe}", unit=" it", initial=first - 1, total=iterations, disable=not progress)
     saved = time.monotonic()
