@@ -22,12 +22,13 @@ import pandas as pd
 import torch
 from torch import nn
 
-from . import embed as embedding, features, loss, nearest, paths, retrieval, specimens, train as training
+from . import embed as embedding, features, loss, nearest, paths, retrieval, sonify, specimens, train as training, trajectories
 from .config import Config, check_name
-from .dataset import Dataset
+from .dataset import Dataset, analyze
 from .features import log_compress
+from .sounds import catalog
 from .sounds.decode import decode_many
-from .weights import save_weights
+from .weights import load_weights, save_weights
 
 CFG = Config()
 NETWORKS = {"ours": "", "paper": "_paper"}  # ending of names, by recipe
@@ -177,7 +178,7 @@ def embed(n_sounds=64, repeats=5):
 
 def _peak_gb(whose):
     """Largest memory so far of this process, or of its largest child."""
-    import resource  # only Unix has it, and only two groups need it
+    import resource  # only Unix has it, and only three groups need it
 
     unit = 1 if sys.platform == "darwin" else 1024  # bytes there, kibibytes elsewhere
     return resource.getrusage(getattr(resource, whose)).ru_maxrss * unit / 1e9
@@ -226,7 +227,37 @@ def map_(n_files=1_000):
     return {"map_files_per_s": len(files) / seconds[0], "map_again_speedup": seconds[0] / seconds[1], "map_peak_gb": peak, "map_files": which}
 
 
-GROUPS = {group.__name__.rstrip("_"): group for group in (cqt, decode, train, embed, knn, map_)}
+def sonify_(n_units=1_000_000, n_paths=12, sounds_per_instrument=64):
+    """Our method plays lines of 4 s between two sounds, and listens with the instrument network that ships.
+
+    Returns
+    -------
+    dict
+        `sonify_times_real_time`: seconds of sound in a second, of all paths, once their sounds are in the cache;
+        `sonify_times_real_time_first`: while each is rendered. `sonify_peak_gb`: largest memory of this process so far, with the
+        making of the corpus. `sonify_units`: how many; rendered notes, repeated, each time at places that differ a little.
+    """
+    rng, table = np.random.default_rng(0), catalog.table(CFG.with_(sounds_per_instrument=sounds_per_instrument))
+    with tempfile.TemporaryDirectory() as folder:
+        data = analyze(table, CFG, paths.Run("benchmark", folder), progress=False)[0].leveled(CFG.level)
+    model = load_weights(embedding.find("instrument"), CFG, "ours")[0]
+    z, n = embedding.embed_frames(model, data, CFG), -(-n_units // len(data.frames))
+    points, many = embedding.sound_points(z, data), np.tile(data.n_frames, n)
+    corpus = Dataset(pd.concat([data.table] * n, ignore_index=True), np.tile(data.frames, (n, 1)), np.cumsum(many) - many, many)
+    places = np.tile(z, (n, 1)) + rng.normal(0, 0.01 * z.std(), (n * len(z), z.shape[1])).astype(np.float32)
+    instrument, frame_s = sonify.Instrument(places, corpus, CFG, model), CFG.hop_length / CFG.sr
+    lines = [trajectories.line(points[rng.choice(len(data), 2, replace=False)], 1 + round(4 / frame_s)) for _ in range(n_paths)]
+    instrument.units.nearest(lines[0])  # the tree is made once
+    times = []
+    for _ in range(2):
+        began = time.perf_counter()
+        played = sum(len(made.y) / made.sr for made in map(instrument.play, lines))
+        times.append(played / (time.perf_counter() - began))
+    names = ("sonify_times_real_time_first", "sonify_times_real_time", "sonify_peak_gb", "sonify_units")
+    return dict(zip(names, (*times, _peak_gb("RUSAGE_SELF"), len(instrument.units))))
+
+
+GROUPS = {group.__name__.rstrip("_"): group for group in (cqt, decode, train, embed, knn, map_, sonify_)}
 
 
 def run(only=None, threads=2, say=print):

@@ -203,7 +203,7 @@ def sonify(out, start, end, output, way, seconds, scheme, weights, method, bits,
 
 @commands.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
-@click.option("--only", default=None, metavar="NAME", help="One group: cqt, decode, train, embed, knn or map.")
+@click.option("--only", default=None, metavar="NAME", help="One group: cqt, decode, train, embed, knn, map or sonify.")
 @click.option("--threads", default=2, show_default=True, type=click.IntRange(min=1))
 def benchmark(as_json, only, threads):
     """Measure how fast and how exact the library is on this machine."""

@@ -19,6 +19,7 @@ TINY = {
     "embed": dict(n_sounds=3, repeats=1),
     "knn": dict(n_points=2000, n_queries=50, repeats=1),
     "map": dict(n_files=3),
+    "sonify": dict(n_units=3_000, n_paths=2, sounds_per_instrument=2),
 }
 NAMES = {
     "cqt": {"cqt_ms_per_2s_sound", "cqt_speedup_vs_librosa", "cqt_log_correlation", "cqt_max_rel_error",
@@ -28,6 +29,7 @@ NAMES = {
     "embed": {"embed_sounds_per_s", "embed_speedup", "embed_sounds_per_s_paper", "embed_speedup_paper"},
     "knn": {"knn_queries_per_s_1m", "map_at_r_s_20k", "knn_peak_gb"},
     "map": {"map_files_per_s", "map_again_speedup", "map_peak_gb", "map_files"},
+    "sonify": {"sonify_times_real_time", "sonify_times_real_time_first", "sonify_peak_gb", "sonify_units"},
 }
 
 
@@ -91,7 +93,7 @@ def test_table_without_json(tiny):
 
 
 @pytest.mark.parametrize("arguments, words", [
-    (("--only", "cqtt"), "unknown benchmark 'cqtt': expected one of cqt, decode, train, embed, knn, map. Did you mean"),
+    (("--only", "cqtt"), "unknown benchmark 'cqtt': expected one of cqt, decode, train, embed, knn, map, sonify. Did you mean"),
     (("--threads", "0"), "Invalid value for '--threads'"),
 ])
 def test_mistakes_end_with_2_and_a_sentence(arguments, words):
