@@ -64,8 +64,8 @@ def varied(data, cfg, seed=0):
 
 
 def _joined(a, b):
-    n = np.concatenate([a.n_frames, b.n_frames])
-    return Dataset(pd.concat([a.table, b.table], ignore_index=True), np.concatenate([a.frames, b.frames]), np.cumsum(n) - n, n)
+    frames, n_frames = (np.concatenate([getattr(each, name) for each in (a, b)]) for name in ("frames", "n_frames"))
+    return Dataset(pd.concat([a.table, b.table], ignore_index=True), frames, n_frames)
 
 
 def _halves(z, data):

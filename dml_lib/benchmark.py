@@ -154,7 +154,7 @@ def embed(n_sounds=64, repeats=5):
     """
     n_frames = np.full(n_sounds, 1 + SECONDS * CFG.sr // CFG.hop_length)
     frames = np.random.default_rng(0).gamma(0.5, 0.5, (n_frames.sum(), CFG.n_bins)).astype(np.float16)
-    dataset = Dataset(pd.DataFrame(index=range(n_sounds)), frames, np.cumsum(n_frames) - n_frames, n_frames)
+    dataset = Dataset(pd.DataFrame(index=range(n_sounds)), frames, n_frames)
     sound, values = dataset.sound_of_frame(), {}
     frame = np.arange(len(sound)) - dataset.start[sound]
     for recipe, name in NETWORKS.items():
@@ -243,7 +243,7 @@ def sonify_(n_units=1_000_000, n_paths=12, sounds_per_instrument=64):
     model = load_weights(embedding.find("instrument"), CFG, "ours")[0]
     z, n = embedding.embed_frames(model, data, CFG), -(-n_units // len(data.frames))
     points, many = embedding.sound_points(z, data), np.tile(data.n_frames, n)
-    corpus = Dataset(pd.concat([data.table] * n, ignore_index=True), np.tile(data.frames, (n, 1)), np.cumsum(many) - many, many)
+    corpus = Dataset(pd.concat([data.table] * n, ignore_index=True), np.tile(data.frames, (n, 1)), many)
     places = np.tile(z, (n, 1)) + rng.normal(0, 0.01 * z.std(), (n * len(z), z.shape[1])).astype(np.float32)
     instrument, frame_s = sonify.Instrument(places, corpus, CFG, model), CFG.hop_length / CFG.sr
     lines = [trajectories.line(points[rng.choice(len(data), 2, replace=False)], 1 + round(4 / frame_s)) for _ in range(n_paths)]

@@ -82,7 +82,7 @@ def copies(table, facts, magnitudes, threshold=0.97, k=5):
         for first in range(0, len(rows), BLOCK):
             parts = [sounds[i] for i in range(first, min(first + BLOCK, len(rows)))]
             n = np.array([len(part) for part in parts])
-            marks = duplicates.fingerprint(Dataset(table.iloc[rows[first:first + BLOCK]], np.concatenate(parts), np.cumsum(n) - n, n))
+            marks = duplicates.fingerprint(Dataset(table.iloc[rows[first:first + BLOCK]], np.concatenate(parts), n))
             file.write(marks)
         for first in range(0, len(a), BLOCK):
             pair = slice(first, first + BLOCK)

@@ -4,6 +4,7 @@ import multiprocessing
 import shutil
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -29,14 +30,22 @@ class Dataset:
         One row a sound, see `catalog.table`; the columns `random`, `held_out` and `real` are those of `protocols`.
     frames : np.ndarray, (n_frames_total, n_bins), float16
         Linear constant-Q magnitudes of all sounds, one after another.
-    start, n_frames : np.ndarray, (n_sounds,), int64
-        Where each sound lies in `frames`.
+    n_frames : np.ndarray, (n_sounds,), int64
     """
 
     table: pd.DataFrame
     frames: np.ndarray
-    start: np.ndarray
     n_frames: np.ndarray
+
+    @classmethod
+    def single(cls, x):
+        """One sound without labels, of its magnitudes (n_frames, n_bins)."""
+        return cls(pd.DataFrame(index=[0]), x, np.array([len(x)]))
+
+    @cached_property
+    def start(self):
+        """Where each sound begins in `frames`, (n_sounds,), int64."""
+        return np.cumsum(self.n_frames) - self.n_frames
 
     def __len__(self):
         return len(self.table)
@@ -113,7 +122,7 @@ class Dataset:
         """The sounds where `mask` (n_sounds, bool) holds, as a dataset of their own."""
         keep = mask[self.sound_of_frame()]
         n = self.n_frames[mask]
-        return Dataset(self.table[mask].reset_index(drop=True), self.frames[keep], np.cumsum(n) - n, n)
+        return Dataset(self.table[mask].reset_index(drop=True), self.frames[keep], n)
 
 
 def exemplar(table, instrument, note_number=60):
@@ -204,7 +213,7 @@ def analyze(table, cfg, run, progress=True):
     pd.DataFrame({"path": places, "reason": bad["reason"]}).to_csv(run.skipped, index=False)
     frames, n_frames = store.read([key for key, ok in zip(keys, good) if ok])
     table = table[good].reset_index(drop=True).assign(recorded=recorded[good])
-    return Dataset(table, frames, np.cumsum(n_frames) - n_frames, n_frames), bad[["sound_id", "reason"]]
+    return Dataset(table, frames, n_frames), bad[["sound_id", "reason"]]
 
 
 def build(cfg, run, progress=True):

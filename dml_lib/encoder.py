@@ -13,7 +13,6 @@ import os
 from contextlib import contextmanager
 
 import numpy as np
-import pandas as pd
 import torch
 
 from . import embed, features
@@ -93,7 +92,7 @@ class Encoder:
         """Samples as `decode.decode` gives them at `cfg.sr`, as a dataset of one sound at its own level."""
         with one_thread():
             x = features.cqt_many([y], self._transform)[0].astype(np.float16)
-        return Dataset(pd.DataFrame(index=[0]), x, np.array([0]), np.array([len(x)]))
+        return Dataset.single(x)
 
     def placed(self, data):
         """Places of the frames and of the sounds of a dataset at its own levels: (n_frames_total, n_dims), (n_sounds, n_dims)."""

@@ -256,7 +256,7 @@ class Library:
 
         kept = stores(self.out, files.checksum(self.weights)[0])[0]
         frames, n_frames = kept.read(_index(kept, self.table).index.tolist())
-        return Dataset(self.table, frames, np.cumsum(n_frames) - n_frames, n_frames)
+        return Dataset(self.table, frames, n_frames)
 
     @cached_property
     def dataset(self):

@@ -99,7 +99,7 @@ def locate(name, instrument, cfg):
     except decode.DecodeError as error:
         raise ValueError(f"expected a sound in {name}, found {error}: choose another file") from None
     x = soundcheck.analyze(y, soundfont.SR, cfg)
-    return instrument.hear(x), x.max(axis=1) >= x.max() * 10 ** (-dataset.SILENT_DB / 20), None
+    return instrument.hear(x), dataset.Dataset.single(x).audible(), None
 
 
 def perform(instrument, cfg, start, end=None, way=None, seconds=None, method="ours", seed=0) -> Sonification:

@@ -38,7 +38,7 @@ def analyze(y, sr, cfg):
 
 def reembed(x, model, cfg):
     """Where the network hears magnitudes (n_frames, n_bins) of one sound: (n_frames, n_dims), float32."""
-    return embed.embed_frames(model, Dataset(pd.DataFrame(index=[0]), x, np.array([0]), np.array([len(x)])), cfg)
+    return embed.embed_frames(model, Dataset.single(x), cfg)
 
 
 def at_level(x, like):

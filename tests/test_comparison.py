@@ -34,7 +34,7 @@ def made(make_dataset, monkeypatch, tmp_path, tone):
             source_family=library, library=library, recorded=np.isin(library, ["generaluser", "philharmonia"]), kind="note", checksum="")
         for name, split in splits.protocols(table, cfg.seed).items():
             table[name] = split
-        return Dataset(table, dataset.frames, dataset.start, dataset.n_frames), None
+        return Dataset(table, dataset.frames, dataset.n_frames), None
 
     test = tmp_path / "data" / "timbre_ratings" / "A1999"
     for i in range(6):

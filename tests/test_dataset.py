@@ -38,7 +38,7 @@ def test_windows_are_those_of_a_slow_loop(dataset, n_in, zero_padding):
 
 def test_a_window_covers_five_frames_before_and_four_after():
     frames = np.arange(1, 31, dtype=np.float16)[:, None]
-    dataset = Dataset(None, frames, np.array([0, 10]), np.array([10, 20]))
+    dataset = Dataset(None, frames, np.array([10, 20]))
     window = dataset.windows(np.array([1, 1, 1, 0]), np.array([0, 7, 19, 9]), 10)[:, :, 0]
     assert window[0].tolist() == [0, 0, 0, 0, 0, 11, 12, 13, 14, 15]  # nothing of the sound before
     assert window[1].tolist() == list(range(13, 23))
@@ -55,7 +55,7 @@ def test_audible_frames_lie_within_60_db_of_their_sounds_peak():
     peaks = [[1, 1.01e-3, 0.99e-3, 0], [10, 1.01e-2, 0.99e-2, 1], [0, 0]]
     frames = np.zeros((10, 3), np.float16)
     frames[np.arange(10), np.arange(10) % 3] = np.concatenate(peaks)
-    dataset = Dataset([1, 2, 3], frames, np.array([0, 4, 8]), np.array([4, 4, 2]))
+    dataset = Dataset([1, 2, 3], frames, np.array([4, 4, 2]))
     assert dataset.audible().tolist() == [True, True, False, False, True, True, False, True, True, True]
 
 

@@ -26,7 +26,7 @@ def work(tmp_path, monkeypatch, make_dataset):
         table = dataset.table.assign(source_family=library, library=library, recorded=library == "philharmonia", kind="note")
         for name, split in splits.protocols(table, cfg.seed).items():
             table[name] = split
-        return Dataset(table, dataset.frames, dataset.start, dataset.n_frames).leveled(cfg.level), None
+        return Dataset(table, dataset.frames, dataset.n_frames).leveled(cfg.level), None
 
     build.built = []
     monkeypatch.setattr(experiments, "build", build)

@@ -93,7 +93,7 @@ def test_a_neighborhood_has_six_live_sounds_at_a_time(dataset, cfg):
 
 def test_frames_are_drawn_in_proportion_to_energy(cfg):
     energy = np.array([5, 5, 1, 0, 2, 3, 4, 7, 7])
-    dataset = Dataset([0, 1, 2], np.repeat(energy[:, None] / 40, 40, axis=1).astype(np.float16), np.array([0, 2, 7]), np.array([2, 5, 2]))
+    dataset = Dataset([0, 1, 2], np.repeat(energy[:, None] / 40, 40, axis=1).astype(np.float16), np.array([2, 5, 2]))
     drawn = Frames(dataset, cfg, np.random.default_rng(0)).draw(np.repeat([1, 0, 2], 20_000)).reshape(3, -1)
     shares = [np.bincount(row, minlength=5) / 20_000 for row in drawn]
     np.testing.assert_allclose(shares[0], energy[2:7] / 10, atol=0.015)
@@ -103,7 +103,7 @@ def test_frames_are_drawn_in_proportion_to_energy(cfg):
 
 
 def test_a_silent_sound_still_gives_a_frame_of_its_own(cfg):
-    dataset = Dataset([0, 1], np.zeros((7, 40), np.float16), np.array([0, 3]), np.array([3, 4]))
+    dataset = Dataset([0, 1], np.zeros((7, 40), np.float16), np.array([3, 4]))
     drawn = Frames(dataset, cfg, np.random.default_rng(0)).draw(np.array([0, 1, 0, 1]))
     assert (drawn >= 0).all() and (drawn < np.array([3, 4, 3, 4])).all()
 
@@ -232,7 +232,7 @@ def test_all_neighborhoods_come_up(dataset, cfg):
 @pytest.mark.timeout(10)
 def test_triplets_where_no_neighborhood_has_negatives():
     table = pd.DataFrame({"instrument": ["a", "a"], "note_number": [60, 61]})
-    sounds = Dataset(table, np.ones((8, 40), np.float16), np.array([0, 4]), np.array([4, 4]))
+    sounds = Dataset(table, np.ones((8, 40), np.float16), np.array([4, 4]))
     with pytest.raises(ValueError, match="with others outside it, found none"):
         TripletSampler(sounds, Neighborhoods(table, "instrument_pitch_2"), Config(batch_triplets=2))
 
@@ -240,7 +240,7 @@ def test_triplets_where_no_neighborhood_has_negatives():
 @pytest.mark.timeout(10)
 def test_triplets_leave_out_the_neighborhood_without_negatives():
     table = pd.DataFrame({"instrument": ["a"] * 5, "note_number": [58, 59, 60, 61, 62]})
-    sounds = Dataset(table, np.ones((20, 40), np.float16), np.arange(5) * 4, np.full(5, 4))
+    sounds = Dataset(table, np.ones((20, 40), np.float16), np.full(5, 4))
     near = Neighborhoods(table, "instrument_pitch_2")
     triplets = TripletSampler(sounds, near, Config(batch_triplets=64)).sounds()
     assert (np.abs(triplets[:, 0] - triplets[:, 2]) <= 4).all() and len(triplets) == 64
@@ -248,7 +248,7 @@ def test_triplets_leave_out_the_neighborhood_without_negatives():
 
 def test_group_batch_has_the_promised_windows():
     table = pd.DataFrame({"instrument": ["a", "b"] * 4, "note_number": [60] * 8})
-    sounds = Dataset(table, np.ones((32, 192), np.float16), np.arange(8) * 4, np.full(8, 4))
+    sounds = Dataset(table, np.ones((32, 192), np.float16), np.full(8, 4))
     assert len(GroupSampler(sounds, Neighborhoods(table, "instrument"), Config()).batch()[0]) == 96
 
 

@@ -4,7 +4,6 @@ import json
 import shutil
 
 import numpy as np
-import pandas as pd
 import pytest
 import soundfile
 import torch
@@ -36,7 +35,7 @@ def small(tmp_path, monkeypatch, make_dataset):
         table = dataset.table.assign(source_family=family, library=library, recorded=family != "timgm", kind="note", checksum="0")
         for name, split in splits.protocols(table, cfg.seed).items():
             table[name] = split
-        return Dataset(table, dataset.frames, dataset.start, dataset.n_frames), None
+        return Dataset(table, dataset.frames, dataset.n_frames), None
 
     build.times = 0
     monkeypatch.setattr(experiments, "build", build)
@@ -147,7 +146,7 @@ def test_a_shipped_network_hears_a_file(small, tmp_path):
     soundfile.write(tmp_path / "a.wav", y, 16_000, subtype="FLOAT")
     model, cfg = open_weights(weights)
     x = soundcheck.analyze(decode.decode(tmp_path / "a.wav", cfg.sr)[0], cfg.sr, cfg.with_(level=0.0)).astype(np.float16)
-    alone = Dataset(pd.DataFrame(index=[0]), x, np.array([0]), np.array([len(x)])).leveled(cfg.level)
+    alone = Dataset.single(x).leveled(cfg.level)
     np.testing.assert_array_equal(dml_lib.load("instrument").embed(tmp_path / "a.wav"), embed.embed_frames(model, alone, cfg))
     shutil.copy(weights, weights.with_name("pitch.safetensors"))
     with pytest.raises(WeightsMismatch, match="no network of the scheme pitch, found instrument"):

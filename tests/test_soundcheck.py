@@ -42,7 +42,7 @@ def test_reembedding_error_against_the_textbook():
 def test_reembed_is_embed_frames():
     model = train.untrained(CFG, "ours")
     x = C.analyze(tone(440), SR, CFG)
-    data = Dataset(pd.DataFrame(index=[0, 1]), np.concatenate([x, x]), np.array([0, len(x)]), np.array([len(x)] * 2))
+    data = Dataset(pd.DataFrame(index=[0, 1]), np.concatenate([x, x]), np.array([len(x)] * 2))
     assert x.shape == (21, 192) and np.allclose(C.reembed(x, model, CFG), embed.embed_frames(model, data, CFG)[:len(x)], atol=1e-6)
 
 
@@ -58,7 +58,7 @@ def test_at_level():
 def played(chosen, y, method):
     """A corpus of one tone and one silence of 20 frames each, and something made of it."""
     frames = np.concatenate([np.ones((20, 8)), np.zeros((20, 8))]).astype(np.float16)
-    data = Dataset(pd.DataFrame(index=[0, 1]), frames, np.array([0, 20]), np.array([20, 20]))
+    data = Dataset(pd.DataFrame(index=[0, 1]), frames, np.array([20, 20]))
     units = Units(np.zeros((40, 3)), data, CFG)
     units.audible[20:] = False
     return SimpleNamespace(chosen=np.array(chosen), y=y, sr=SR, method=method), units

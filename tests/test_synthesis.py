@@ -23,7 +23,7 @@ def corpus(cfg, folder, sounds, n_frames=40):
     frames = np.concatenate([np.full((n_frames, cfg.n_bins), max(np.abs(y).max(), 1e-6)) for y in sounds]).astype(np.float16)
     n = np.full(len(sounds), n_frames)
     table = pd.DataFrame({"sound_id": paths, "path": paths})
-    data = Dataset(table, frames, np.cumsum(n) - n, n)
+    data = Dataset(table, frames, n)
     return Units(np.zeros((len(frames), 3)), data, cfg), AudioCache(table)
 
 
