@@ -25,6 +25,7 @@ from .palette import coded, stops_of
 MAX_EMBEDDED = 30_000_000  # bytes; a larger page is slow to open and to send
 PAGE = Path(__file__).with_name("page")
 PART = 50  # sounds a file of details
+RANKS = np.linspace(0, 1, 101)  # at which the values of a column of numbers are known to the page
 AXES = ("axis 1", "axis 2", "axis 3")
 COLUMNS = {
     "note_number": "pitch", "instrument": "instrument", "family": "family", "dynamics": "dynamics", "articulation": "articulation",
@@ -70,10 +71,10 @@ def _column(key, title, values):
     """What the page needs of one column of the table: a number a sound, or categories with color and shape."""
     empty = values.isna().to_numpy()
     if values.dtype.kind in "iuf":
-        numbers = values.to_numpy(np.float64, na_value=np.nan)
-        low, high = float(numbers[~empty].min()), float(numbers[~empty].max())
-        about = {"notes": key == "note_number", "unit": "s" if key == "seconds" else "", "scale": stops_of("Viridis"), "limits": [low, high]}
-        return {"key": key, "title": title, "kind": "number", "data": _b64(numbers, "<f4"), "varied": low < high} | about
+        numbers, notes = values.to_numpy(np.float32, na_value=np.nan), key == "note_number"
+        knots = np.quantile(numbers[~empty], [0, 1] if notes else RANKS, method="nearest").tolist()
+        about = {"notes": notes, "unit": "s" if key == "seconds" else "", "scale": stops_of("Viridis"), "knots": knots}
+        return {"key": key, "title": title, "kind": "number", "data": _b64(numbers, "<f4"), "varied": knots[0] < knots[-1]} | about
     codes, looks = coded(key, values)
     colors, shapes = zip(*looks.values())
     about = {"values": list(looks), "colors": colors, "shapes": shapes, "data": _b64(codes, "<u2"), "varied": len(looks) > 1}

@@ -26,13 +26,13 @@ def tone(row):
     return (0.3 * np.sin(2 * np.pi * 440 * 2 ** ((row["note_number"] - 69) / 12) * t)).astype(np.float32), SR
 
 
-def write(out, names, **more):
+def write(out, names, seconds=2.0, **more):
     """A map of some tones, in a cloud that is never seen edge on."""
     n = len(names)
     rng = np.random.default_rng(4)
     table = pd.DataFrame({
         "name": names, "file": [f"sounds/{name}" for name in names], "instrument": np.resize(INSTRUMENTS, n), "note_number": 50 + np.arange(n) % 30,
-        "dynamics": np.resize(["pp", "ff"], n), "library": names, "seconds": 2.0,
+        "dynamics": np.resize(["pp", "ff"], n), "library": names, "seconds": seconds,
     })
     z = rng.normal(size=(n, 3)).astype(np.float32)
     paths = [point + np.linspace(0, 1, 40)[:, None] * rng.normal(size=3) for point in z]
@@ -277,6 +277,26 @@ def test_color_menu_recolors_the_cloud(page, plain):
     looks = looks_of("instrument", list(INSTRUMENTS))
     assert all("#%02x%02x%02x" % tuple(c) == looks[name][0] for c, name in zip(rgb, table["instrument"]))
     assert page.evaluate("() => [...soundMap.scene.look]") == [4 + looks[name][1] for name in table["instrument"]]
+
+
+def test_numbers_are_colored_and_chosen_by_rank(page, tmp_path):
+    """One recording of an hour does not make all other lengths look alike."""
+    seconds = [*np.repeat([0.5, 1.0, 1.5], 10), *np.arange(2.0, 11.0), 3600.0]
+    write(tmp_path, [f"{i}.wav" for i in range(40)], seconds)
+    open_map(page, tmp_path)
+    page.select_option("#color", label="seconds")
+    lengths = [0.5, 1.0, 2.0, 6.5, 10.0, 3600.0]
+    shares = page.evaluate("lengths => lengths.map(v => share(columns.find(c => c.key === 'seconds'), v))", lengths)
+    expected = [(np.searchsorted(seconds, v) + np.searchsorted(seconds, v, "right") - 1) / 2 / 39 for v in lengths]
+    assert np.allclose(shares, expected, atol=0.03)
+    assert [page.locator("#legend input").nth(k).input_value() for k in (0, 1)] == ["0", "100"]
+    assert page.locator("#legend output").all_inner_texts() == ["0.500", "3.60e+3"]
+    page.locator("#legend input").last.fill("90")
+    kept = page.locator("#legend output").last.inner_text()
+    assert float(kept) == pytest.approx(np.quantile(seconds, 0.9), abs=1)
+    assert state(page, "[...s.matches].map(Boolean)") == [s <= float(kept) for s in seconds]
+    page.locator("#legend input").last.fill("100")
+    assert all(state(page, "[...s.matches]"))
 
 
 def draw(page, around, tool):

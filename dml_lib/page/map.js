@@ -327,10 +327,10 @@ function controls() {
 }
 function recolor() {
   const c = shading = columns[get("color").value], rgb = new Uint8Array(3 * n);
-  const table = c.kind === "category" ? c.colors.map(rgbOf) : c.scale.map(rgbOf), [low, high] = c.limits || [0, 1];
+  const table = c.kind === "category" ? c.colors.map(rgbOf) : c.scale.map(rgbOf);
   for (let i = 0; i < n; i++) {
     const v = c.data[i];
-    rgb.set(c.kind === "category" ? table[v] : Number.isNaN(v) ? GRAY : between(table, (v - low) / (high - low)), 3 * i);
+    rgb.set(c.kind === "category" ? table[v] : Number.isNaN(v) ? GRAY : between(table, share(c, v)), 3 * i);
   }
   scene.recolor(rgb);
   legend(c);
@@ -357,17 +357,29 @@ function legend(c) {
     });
   });
 }
+// Numbers are colored and chosen by their rank, or one long sound would make all others look alike; notes by their height.
+function share(c, v) {
+  const ks = c.knots, below = ks.findIndex(k => k >= v), above = ks.findLastIndex(k => k <= v);
+  const at = below <= above ? (below + above) / 2 : above + (v - ks[above]) / (ks[below] - ks[above]);
+  return at / (ks.length - 1);
+}
+function valueAt(c, part) {
+  const ks = c.knots, at = part * (ks.length - 1), k = Math.floor(at);
+  return k === at ? ks[k] : ks[k] + (at - k) * (ks[k + 1] - ks[k]);
+}
 function rangeLegend(c, box) {
-  const bar = make("div", "", box), holder = make("div", "", box), [low, high] = c.limits;
+  const bar = make("div", "", box), holder = make("div", "", box), ends = [c.knots[0], c.knots[c.knots.length - 1]];
   bar.className = "scale range"; holder.className = "range";
   bar.style.background = `linear-gradient(to right, ${c.scale.join()})`;
+  const value = input => c.notes ? +input.value : valueAt(c, input.value / 100);
   const inputs = ["from", "to"].map((word, k) => {
     const label = make("label", word, holder), input = make("input", "", label), out = make("output", "", label);
-    Object.assign(input, { type: "range", min: low, max: high, step: c.notes ? 1 : (high - low) / 200, value: c.range ? c.range[k] : c.limits[k] });
-    const write = () => { out.textContent = c.notes ? noteName(+input.value) : (+input.value).toPrecision(3); };
+    const [low, high] = c.notes ? [Math.floor(ends[0]), Math.ceil(ends[1])] : [0, 100], place = v => c.notes ? v : 100 * share(c, v);
+    Object.assign(input, { type: "range", min: low, max: high, step: 1, value: c.range ? place(c.range[k]) : [low, high][k] });
+    const write = () => { input.ariaValueText = out.textContent = c.notes ? noteName(+input.value) : value(input).toPrecision(3); };
     input.addEventListener("input", () => {
-      const [a, b] = inputs.map(e => +e.value);
-      c.range = a <= low && b >= high ? null : [Math.min(a, b), Math.max(a, b)];
+      const [a, b] = inputs.map(value);
+      c.range = a <= ends[0] && b >= ends[1] ? null : [Math.min(a, b), Math.max(a, b)];
       write(); filter();
     });
     write();
