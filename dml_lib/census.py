@@ -109,8 +109,17 @@ def disputed(table):
     return wrong[["sound_id"]].assign(**notes)
 
 
-def _table(rows, **options):
-    return rows.head(LISTED).to_html(escape=True, border=0, index_names=False, na_rep="", float_format="{:.2f}".format, **options)
+def _table(rows, escape=True, **options):
+    return rows.head(LISTED).to_html(escape=escape, border=0, index_names=False, na_rep="", float_format="{:.2f}".format, **options)
+
+
+def _linked(rows, table):
+    """`_table` of rows that name sounds: each name leads to its sound in the map."""
+    row_of, shown = dict(zip(table["sound_id"], range(len(table)))), rows.head(LISTED)
+    shown = shown.map(lambda value: html.escape(value) if isinstance(value, str) else value)
+    for column in shown.columns.intersection(["sound_id", "sound_a", "sound_b"]):
+        shown[column] = [f'<a href="index.html#{row_of[name]}">{text}</a>' for name, text in zip(rows[column], shown[column])]
+    return _table(shown, escape=False, index=False)
 
 
 def page(table, skipped, correlations, found, made):
@@ -138,8 +147,8 @@ def page(table, skipped, correlations, found, made):
     parts = {
         "counts": _table(counts), "axes": _table(correlations),
         "instruments": _table(table["instrument"].value_counts().rename("sounds").to_frame()),
-        "copies": _table(found[["sound_a", "sound_b", "correlation"]], index=False) if len(found) else "<p>None.</p>",
-        "disputes": "".join(_table(each, index=False) for each in (disputes.by_instrument(table, table["note_estimate"]), wrong) if len(wrong)) or "<p>None.</p>",
+        "copies": _linked(found[["sound_a", "sound_b", "correlation"]], table) if len(found) else "<p>None.</p>",
+        "disputes": "".join(_linked(each, table) for each in (disputes.by_instrument(table, table["note_estimate"]), wrong) if len(wrong)) or "<p>None.</p>",
         "n_disputed": f"{len(wrong):,}", "apart": disputes.APART,
         "reasons": _table(reasons) if len(reasons) else "<p>None.</p>",
         "skipped": _table(skipped, index=False) if len(skipped) else "",

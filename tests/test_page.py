@@ -299,6 +299,19 @@ def test_numbers_are_colored_and_chosen_by_rank(page, tmp_path):
     assert all(state(page, "[...s.matches]"))
 
 
+def test_a_link_to_a_sound_shows_it_and_the_next_one_plays(page, plain):
+    out, table, _ = plain
+    page.goto(f"{(out / 'index.html').as_uri()}#7")
+    wait(page, f"document.getElementById('now').textContent === {table['name'][7]!r}")
+    assert state(page, "[s.current, s.playing]") == [7, 7]
+    page.evaluate("() => { location.hash = '#9'; }")
+    wait(page, "s.playing === 9 && s.src.includes(DATA.audio[9])")
+    page.goto("about:blank")
+    page.goto(f"{(out / 'index.html').as_uri()}#{len(table)}")  # of a larger map
+    page.wait_for_function("() => soundMap.scene.width > 0")
+    assert state(page, "s.current") == -1
+
+
 def draw(page, around, tool):
     page.click(f"#pointers button[data-key={tool}]")
     page.mouse.move(*around[0])

@@ -627,8 +627,10 @@ if (first >= 0 && !DATA.embedded) {
   waker.muted = true;
   waker.play().then(() => waker.pause()).catch(() => {});
 }
-if (Number.isInteger(DATA.first)) addEventListener("load", () => {   // shown at once, heard when it is wanted
-  current = playing = DATA.first;
+const linked = () => { const i = parseInt(location.hash.slice(1), 10); return i >= 0 && i < n ? i : DATA.first; };   // index.html#12 is of sound 12
+addEventListener("hashchange", () => { if (Number.isInteger(linked())) press(linked()); });
+if (Number.isInteger(linked())) addEventListener("load", () => {   // shown at once, heard when it is wanted
+  current = playing = linked();
   audio = load(current) || audio;
   show(current); neighborsList(); controls();
 });
