@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from . import embed, judge, nearest, paths, results, selection, soundcheck, trajectories
+from . import costs, embed, judge, nearest, paths, results, selection, soundcheck, trajectories
 from .config import SCHEMES, Config
 from .dataset import build
 from .sonify import METHODS, Instrument, Sonification
@@ -122,7 +122,7 @@ def record(seeds=None, full=FULL, work=paths.Run("full"), folder=paths.RECORDED,
         with `.lo` and `.hi`.
     """
     data, series = build(full, work)[0], {}
-    constants = {name: value for name, value in vars(selection).items() if name.isupper() and np.isscalar(value)}
+    constants = {name: value for name, value in (vars(costs) | vars(selection)).items() if name.isupper() and np.isscalar(value)}
     audio = AudioCache(data.table)
     source_flux = lru_cache(maxsize=None)(lambda sound: soundcheck.flux(audio(sound), audio.sr))
     space = lru_cache(maxsize=1)(lambda scheme: _space(full, scheme, data, work.weights(scheme, "sonify")))

@@ -88,8 +88,8 @@ class Dataset:
         """Summed magnitude of each frame, (n_frames_total,), float32."""
         return self.frames.sum(axis=1, dtype=np.float32)
 
-    def audible(self):
-        """Which frames count as sound: peak within 60 dB of their sound's maximum; all frames if none.
+    def audible(self, within_db=SILENT_DB):
+        """Which frames count as sound: peak within 60 dB, or so many, of their sound's maximum; all frames if none.
 
         Returns
         -------
@@ -97,7 +97,7 @@ class Dataset:
         """
         peak = self.frames.max(axis=1).astype(np.float32)
         loudest = np.maximum.reduceat(peak, self.start)
-        return peak >= np.repeat(loudest, self.n_frames) * 10 ** (-SILENT_DB / 20)
+        return peak >= np.repeat(loudest, self.n_frames) * 10 ** (-within_db / 20)
 
     def leveled(self, level):
         """The same sounds, each scaled so that its peak magnitude is `level`; 0 leaves levels as they are.

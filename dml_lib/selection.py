@@ -12,20 +12,12 @@ system". Chapter 06.
 
 import numpy as np
 from scipy.ndimage import binary_dilation
-from scipy.spatial.distance import cdist
 from threadpoolctl import ThreadpoolController
 
-STEP_FRAMES = 5
+from .costs import CHANGE, RISE, STEP_FRAMES, Costs
+
 REGION = 100  # nearest units that count as the right region
 CANDIDATES, KEPT = 40, 96  # nearest units of a path point; stretches of a step that are compared, with half as many more that go on
-CONTEXT = (-4, -1, 0, 3)  # frames about a join that are compared, two on each side: the network sees 5 before and 4 after
-CHANGE = 1.0  # what any jump counts beside the difference of log spectra, until it is heard: a window over two sounds is neither
-PITCH = 1.0  # what an octave counts beside it
-RISE = 12.0  # what a rise counts beside it: a fall is heard as an end, a rise as a new attack
-USUAL_RISE = 0.1  # of a sound from frame to frame, which is no attack; seven of ten lie below
-RISE_GAIN = 5_000.0  # a rise from silence is heard even where it leads to a soft sound
-SHORT = 0.1  # a stride, in radii, where all sounds are shorter than a step
-JOIN = 0.15  # what joins count beside distances from the path, in strides: how far a sound goes in a step, on average
 REVISIONS = 16  # choices at most, until no stretch is played twice
 ROUNDS = 12  # choices that are heard at most
 ONE_THREAD = ThreadpoolController()  # threads of NumPy's products wait busily, in the way of the network's
@@ -54,88 +46,6 @@ def random_units(path, units, banned=(), seed=0):
     found = units.nearest(units.check(path)[::STEP_FRAMES], REGION, banned)
     column = np.random.default_rng([*np.atleast_1d(seed), 13]).integers(found.shape[1], size=len(found))
     return found[np.arange(len(found)), column]
-
-
-class Costs:
-    """Target and join costs of stretches; distances in radii of the corpus.
-
-    Parameters
-    ----------
-    path : np.ndarray, (n_frames, n_dims)
-    units : Units
-
-    Attributes
-    ----------
-    price : float
-        Of a join that costs 1, in radii: `JOIN` strides, by ten thousand units at most.
-    """
-
-    def __init__(self, path, units):
-        self.path, self.units = path, units
-        self.scale = max(units.radius, 1e-6)
-        some = np.arange(0, len(units) - STEP_FRAMES, 1 + len(units) // 10_000)
-        some = some[some + STEP_FRAMES <= units.end(some)]
-        self.price = JOIN * (float(self.apart(units.z[some + STEP_FRAMES], units.z[some]).mean()) if len(some) else SHORT)
-        notes = units.dataset.table.get("note_number")
-        self.notes = np.full(len(units.dataset), np.nan, np.float32) if notes is None else notes.to_numpy(np.float32, na_value=np.nan)
-
-    def apart(self, z, wanted):
-        """Distances of places z from the points of a path, both of shape (..., n_dims)."""
-        return np.linalg.norm(z - wanted, axis=-1) / self.scale
-
-    def along(self, step, unit):
-        """Distances of stretches from the path along one step, (n, n_frames); a frame past a sound's end counts one radius more."""
-        wanted = self.path[step * STEP_FRAMES:(step + 1) * STEP_FRAMES]
-        frame, end = unit[:, None] + np.arange(len(wanted)), self.units.end(unit)[:, None]
-        return self.apart(self.units.z[np.minimum(frame, end)], wanted) + (frame > end)
-
-    def target(self, step, unit):
-        """Mean distance of stretches from the path along one step, (n,)."""
-        return self.along(step, unit).mean(axis=1)
-
-    def context(self, unit):
-        """Log spectra about the first frame of stretches, (n, 4, n_bands); nothing sounds beyond a sound's ends."""
-        frame, last = unit[:, None] + np.array(CONTEXT), self.units.end(unit)[:, None]
-        inside = (frame >= unit[:, None] - self.units.frame[unit][:, None]) & (frame <= last)
-        return self.units.spectra(np.where(inside, frame, unit[:, None])) * inside[:, :, None]
-
-    def silence(self, unit, side):
-        """How much sounds before (side 0) or from (side 1) the first frame of stretches, (n,): what a path's ends cut off."""
-        x = self.context(unit)
-        return np.linalg.norm(x[:, 2 * side:2 * side + 2].reshape(len(x), -1), axis=1) / np.sqrt(x[0].size)
-
-    def _by_rise_gain(self, x):
-        """Log magnitudes by a gain at which soft sounds are far above silence, of log magnitudes by that of the features."""
-        return np.log1p(RISE_GAIN / self.units.gain * np.expm1(x))
-
-    def attack(self, unit):
-        """How much more a sound rises by itself at the first frame of stretches than most do, (n,), as a mean over the bands."""
-        x = self._by_rise_gain(self.context(unit)[:, 1:3])
-        return np.maximum(np.maximum(x[:, 1] - x[:, 0], 0).mean(axis=1) - USUAL_RISE, 0)
-
-    def rise(self, a, b):
-        """Mean rise over the bands, in log magnitude, at joins from contexts a to contexts b, (n_a, n_b).
-
-        Contexts are (n, 4, n_bands). It counts from the last frame that is heard to the louder, band by band, of the two that
-        follow. Our choice.
-        """
-        last, first = (self._by_rise_gain(x) for x in (a[:, 1], b[:, 2:].max(axis=1)))
-        apart = cdist(last, first, "cityblock").astype(np.float32)
-        return (apart - last.sum(axis=1)[:, None] + first.sum(axis=1)) / 2 / last.shape[1]
-
-    def join(self, before, after):
-        """Cost of going on with each of `after` where each of `before` would come, (n_before, n_after); 0 for itself.
-
-        A constant, the root mean square difference of log spectra about the join, what rises there, and the difference of
-        pitch in octaves, up to one, where both are labeled.
-        """
-        a, b = self.context(before), self.context(after)
-        flat, other = (x.reshape(len(x), -1) / np.float32(np.sqrt(x[0].size)) for x in (a, b))
-        square = (flat**2).sum(axis=1)[:, None] + (other**2).sum(axis=1) - 2 * flat @ other.T
-        note = self.notes[self.units.sound[before]][:, None] - self.notes[self.units.sound[after]]
-        octaves = np.nan_to_num(np.minimum(np.abs(note), 12) / 12)
-        cost = CHANGE + np.sqrt(np.maximum(square, 0)) + RISE * self.rise(a, b) + PITCH * octaves
-        return np.where(before[:, None] == after, 0, cost)
 
 
 def _following(unit, units, n=STEP_FRAMES):
@@ -261,7 +171,7 @@ def viterbi(path, units, banned=(), ends=(None, None), hear=None):
     Minimizes the distance of all frames played from the path, and at each join the difference of what is heard about it
     from what the sound before would have gone on with, above all what rises there. To go on within one sound costs nothing;
     an attack costs wherever it is played after the path's start, at a join or not; what comes before that start and after
-    the end is silence. Where the network is given, it hears what was chosen and the choice is made again with what it heard
+    the end is silence, which within costs as much as a sound that has ended. Where the network is given, it hears what was chosen and the choice is made again with what it heard
     at the joins; of up to twelve choices the cheapest is kept.
 
     Parameters

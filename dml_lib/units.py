@@ -21,6 +21,7 @@ from .sounds import catalog, decode, soundfont, sources
 
 CACHE_BYTES = 256 * 2**20
 MANY = 1_000  # units left out, beyond which the others get a tree of their own: in place of as many more neighbors of each point
+QUIET_DB = 40.0
 SPECTRUM_BINS = 4  # neighboring bins summed up in a unit's spectrum, 6 bands an octave are left
 
 
@@ -90,6 +91,11 @@ class Units:
     def audible(self):
         """Which frames of the dataset count as sound, (n_frames_total,), bool."""
         return self.dataset.audible()
+
+    @cached_property
+    def quiet(self):
+        """Which units are quieter than the loudest of their sound by `QUIET_DB` or more, (n_units,), bool: a hole where they are played."""
+        return ~self.dataset.audible(QUIET_DB)[self.row]
 
     def end(self, units):
         """The last unit of the sound that each unit belongs to."""

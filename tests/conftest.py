@@ -18,6 +18,7 @@ from dml_lib.dataset import Dataset
 from dml_lib.model import Embedder
 from dml_lib.sounds import sources
 from dml_lib.splits import random_split
+from dml_lib.units import Units
 from dml_lib.weights import save_weights
 
 
@@ -103,6 +104,21 @@ def tone():
         return path
 
     return write
+
+
+@pytest.fixture
+def corpus(make_dataset, cfg):
+    """Units of 40 sounds whose places wander from random starts."""
+    data = make_dataset(seed=2)
+    rng = np.random.default_rng(0)
+    steps = rng.normal(size=(len(data.frames), 3)) * 0.2
+    steps[data.start] *= 10
+    return Units(np.cumsum(steps, axis=0), data, cfg)
+
+
+@pytest.fixture
+def path():
+    return np.random.default_rng(3).normal(size=(22, 3)) * 0.3 + 1
 
 
 @pytest.fixture(scope="session")

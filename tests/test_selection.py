@@ -7,23 +7,9 @@ import numpy as np
 import pytest
 
 from dml_lib import embed, selection as S, soundcheck
+from dml_lib.costs import Costs
 from dml_lib.dataset import Dataset
 from dml_lib.units import Units
-
-
-@pytest.fixture
-def corpus(make_dataset, cfg):
-    """Units of 40 sounds whose places wander from random starts."""
-    data = make_dataset(seed=2)
-    rng = np.random.default_rng(0)
-    steps = rng.normal(size=(len(data.frames), 3)) * 0.2
-    steps[data.start] *= 10
-    return Units(np.cumsum(steps, axis=0), data, cfg)
-
-
-@pytest.fixture
-def path():
-    return np.random.default_rng(3).normal(size=(22, 3)) * 0.3 + 1
 
 
 def test_nearest_units_against_brute_force(corpus, path):
@@ -56,59 +42,6 @@ def test_the_path_of_a_sound_is_played_by_that_sound_unless_banned(corpus):
     first = int(np.flatnonzero(corpus.sound == sound)[0])
     assert S.viterbi(own, corpus).tolist() == list(range(first, first + len(own), 5))
     assert sound not in corpus.sound[S.viterbi(own, corpus, [sound])]
-
-
-def test_join_costs(corpus, path):
-    costs, unit = S.Costs(path, corpus), np.array([0, 11, 40])
-    cost, a = costs.join(unit, unit), costs.context(unit)
-    notes = corpus.dataset.table["note_number"].to_numpy()[corpus.sound[unit]]
-    assert np.array_equal(np.diag(cost), [0, 0, 0])
-    spectral = np.sqrt(np.square(a[0] - a[1]).mean())
-    assert np.isclose(cost[0, 1], S.CHANGE + spectral + S.RISE * costs.rise(a, a)[0, 1] + S.PITCH * abs(notes[0] - notes[1]) / 12, rtol=1e-4)
-
-
-def test_only_what_gets_louder_at_a_join_rises(corpus, path):
-    costs = S.Costs(path, corpus)
-    silence, soft, loud = (np.full((1, 4, 6), x, np.float32) for x in (0, 0.1, 2))
-    assert abs(costs.rise(loud, soft)) < 1e-6 and abs(costs.rise(loud, silence)) < 1e-6
-    assert costs.rise(soft, loud) > 0 and costs.rise(silence, soft) > costs.rise(soft, loud) / 2  # soft as it is, it enters from nothing
-    assert np.isclose(costs.rise(silence, soft)[0, 0], np.log1p(S.RISE_GAIN / corpus.gain * np.expm1(0.1)))
-    late = silence.copy()
-    late[:, 3] = 2
-    assert np.isclose(costs.rise(silence, late), costs.rise(silence, loud))  # an attack soon after the join counts as one at it
-
-
-def test_an_attack_is_what_rises_within_a_sound(make_dataset, cfg, path):
-    data = make_dataset(n_sounds=3)
-    data.frames[:] = 1
-    data.frames[data.start[1] + 1:] *= np.float16(1.05)
-    costs = S.Costs(path, Units(np.zeros((len(data.frames), 3)), data, cfg))
-    found = costs.attack(np.append(data.start, data.start[1] + 1))
-    entered = np.log1p(S.RISE_GAIN * data.frames[data.start, 0].astype(float)) - S.USUAL_RISE
-    assert np.allclose(found[:3], entered, rtol=1e-4) and found[3] == 0  # a sound's first frame is one; a swell is not
-
-
-def test_to_get_louder_costs_more_than_to_get_softer(make_dataset, cfg, path):
-    data = make_dataset(n_sounds=2)
-    data.frames[data.where(0)] = 0.01
-    data.frames[data.where(1)] = 5
-    data.table["note_number"] = 60
-    costs = S.Costs(path, Units(np.zeros((len(data.frames), 3)), data, cfg))
-    soft, loud = np.array([4]), np.array([data.start[1] + 4])
-    assert costs.join(soft, loud) - costs.join(loud, soft) == pytest.approx(S.RISE * costs.rise(costs.context(soft), costs.context(loud)), rel=1e-4)
-    assert costs.join(loud, soft) > S.CHANGE
-
-
-def test_nothing_sounds_beyond_a_sound(corpus, path):
-    costs = S.Costs(path, corpus)
-    first = corpus.dataset.start[[1, 5]]
-    assert not costs.silence(first, 0).any() and costs.silence(first, 1).all()
-
-
-def test_a_stretch_past_its_sounds_end_costs_a_radius_a_frame(corpus):
-    last = int(corpus.end(np.array([0]))[0])
-    here = S.Costs(np.repeat(corpus.z[[last]], 5, axis=0), corpus)
-    assert np.isclose(here.target(0, np.array([last]))[0], 4 / 5)
 
 
 def test_no_stretch_is_played_twice_where_there_are_others(make_dataset, cfg):
@@ -196,4 +129,4 @@ def test_short_paths_and_sounds_are_chosen_by_ear(listener, n):
     data = units.dataset
     single = Dataset(data.table, data.frames[data.start], np.ones(len(data), int))
     short = Units(z[data.start], single, SimpleNamespace(gain=units.gain, hop_length=1, sr=1))
-    assert S.Costs(short.z[:n], short).price > 0 and len(S.viterbi(short.z[:n], short, hear=hear)) == -(-n // S.STEP_FRAMES)
+    assert Costs(short.z[:n], short).price > 0 and len(S.viterbi(short.z[:n], short, hear=hear)) == -(-n // S.STEP_FRAMES)
