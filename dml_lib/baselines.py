@@ -26,7 +26,7 @@ from sklearn.neighbors import NeighborhoodComponentsAnalysis
 from sklearn.pipeline import make_pipeline
 from tqdm import tqdm
 
-from . import learners, timbre, train
+from . import learners, tensors, timbre, train
 from .config import check_name
 from .embed import embed_frames, sound_points
 from .evaluate import COLUMNS
@@ -135,13 +135,11 @@ def described(dataset, cfg, run):
     Dataset
     """
     rows = dataset.table.to_dict("records")
-    path = run.root / "mfcc" / f"{digest([(row['sound_id'], row['checksum']) for row in rows])}.npy"
+    path = run.root / "mean_mfcc" / f"{digest([(row['sound_id'], row['checksum']) for row in rows])}.safetensors"
     if not path.is_file():
         found = Parallel(cfg.threads)(delayed(timbre.mean_mfcc)(row) for row in tqdm(rows, desc="mfcc", unit=" sounds"))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        np.save(path.with_suffix(".tmp.npy"), found)
-        path.with_suffix(".tmp.npy").replace(path)
-    vectors = {"spectrum": list(mean_spectra(dataset, cfg)), "mfcc": list(np.load(path))}
+        tensors.write(path, {"mfcc": np.stack(found)})
+    vectors = {"spectrum": list(mean_spectra(dataset, cfg)), "mfcc": list(tensors.read(path, "coefficients", "delete it")[0]["mfcc"].numpy())}
     return replace(dataset, table=dataset.table.assign(**vectors))
 
 

@@ -36,7 +36,7 @@ def _key(name):
     parts, said = name.split("."), {}
     for key, known in ENDINGS.items():
         said[key] = parts.pop() if parts and parts[-1] in known else ""
-    n = 2 if parts[:1] == ["paper"] else 1  # parts of the name of a space
+    n = 2 if parts[:1] in (["paper"], ["ships"]) else 1  # parts of the name of a space
     if not 1 <= len(parts[n:]) <= 2:
         raise ValueError(f"expected a name <space>.<metric> with at most a label, a split and a level behind it, found {name!r}")
     metric, label = (*parts[n:], "")[:2]

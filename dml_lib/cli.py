@@ -74,6 +74,8 @@ def report(profile, run_dir, full, only, seeds):
 
     if only and not full:
         raise click.UsageError("--only names a recorded experiment: add --full")
+    if seeds and not full:
+        raise click.UsageError("--seeds are those of recorded experiments: add --full")
     if full:
         from . import auditions, comparison
 

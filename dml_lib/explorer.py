@@ -128,7 +128,7 @@ class MapExplorer(Explorer):
         self.library, self.k = library.Library.open(out), k
         table = self.library.table
         notes = table["note_number"].astype("Float64").fillna(table["note_estimate"].round()).astype("Int64")
-        heard = replace(self.library.heard, table=table.assign(note_number=notes, instrument=table["instrument"].fillna("unlabeled")))
+        heard = replace(self.library.dataset, table=self.library.dataset.table.assign(note_number=notes, instrument=table["instrument"].fillna("unlabeled")))
         space = np.concatenate(list(self.library.places)), self.library.points
         super().__init__({"map": space}, heard, self.library.network[1])
         self.ask = widgets.FileUpload(description="like a file", multiple=False)

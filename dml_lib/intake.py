@@ -22,6 +22,7 @@ import pandas as pd
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
+from .paths import replace_file
 from .sounds import files
 from .sounds.decode import NEEDS_FFMPEG
 from .store import FeatureStore
@@ -109,7 +110,7 @@ def walk(folders, known=None, labels=None):
         tables.append(read(folder, name, name, checksums))
     table = pd.concat(tables, ignore_index=True).drop_duplicates("path", ignore_index=True)
     if labels:
-        said = files.manifest_table(labels).set_index("path").reindex(table["path"])
+        said = files.manifest_table(labels, checksum=lambda path: ("", "")).set_index("path").reindex(table["path"])
         listed = said["sound_id"].notna().to_numpy()
         if not listed.any():
             raise ValueError(f"expected {labels} to list files of these folders, found none of them: its paths start at its own folder")
@@ -140,16 +141,6 @@ def cluster(address):
         raise ValueError("expected the package distributed for a cluster, found none: install dml_lib[cluster]") from None
     except (OSError, ValueError) as error:
         raise ValueError(f"expected a Dask scheduler at {address}, found none ({error}): start one by `dask scheduler`") from None
-
-
-def replace_file(path, write):
-    """Let `write` make a file beside its place and rename it into that: it is there whole or not at all."""
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        write(temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def stores(out, digest):

@@ -20,8 +20,8 @@ import numpy as np
 import pandas as pd
 
 from . import store
-from .intake import LABELS, held, listen, replace_file, stores, walk
-from .paths import Damaged, Run
+from .intake import LABELS, held, listen, stores, walk
+from .paths import Damaged, Run, replace_file, whole
 from .sounds import files
 from .store import Lazily
 
@@ -54,10 +54,7 @@ def read(out):
     path = Path(out) / "map.parquet"
     if not path.is_file():
         raise ValueError(f"expected a map in {out}, found no map.parquet: make one by `python -m dml_lib map FOLDER -o {out}`")
-    try:
-        return pd.read_parquet(path)[COLUMNS]
-    except Exception as error:  # pyarrow raises types of its own for each kind of damage
-        raise Damaged(f"{path} is not a whole map ({error}): delete it and make the map again") from None
+    return whole(lambda file: pd.read_parquet(file)[COLUMNS], path, "a whole map", "delete it and make the map again")
 
 
 def is_map(place):

@@ -1,5 +1,6 @@
 """Every path of the project, once."""
 
+import errno
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,37 @@ DATA = ROOT / "data"  # what the project fetched for itself; never the user's ow
 
 class Damaged(ValueError):
     """A file that this project wrote is not whole."""
+
+
+def whole(read, file, what, advice):
+    """What `read` makes of a file that this project wrote.
+
+    Raises
+    ------
+    Damaged
+        It is not whole, or not there: the message says that it is not `what`, and gives the advice. A lack of memory, or what the
+        system refuses, says nothing of the file and is raised as it is.
+    """
+    try:
+        return read(file)
+    except MemoryError:
+        raise
+    except Exception as error:  # NumPy, pyarrow and safetensors raise types of their own for each kind of damage
+        if isinstance(error, OSError) and error.errno not in (None, errno.ENOENT):
+            raise
+        raise Damaged(f"{file} is not {what} ({str(error) or repr(error)}): {advice}") from error
+
+
+def replace_file(path, write):
+    """Let `write` make a file beside its place, and rename it into that: it is there whole or not at all."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        write(temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def user_data():

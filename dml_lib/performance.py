@@ -14,7 +14,7 @@ from . import dataset, embed, library, paths, soundcheck, trajectories
 from .config import SCHEMES, check_name
 from .selection import STEP_FRAMES
 from .sonify import Instrument, Sonification
-from .sounds import decode, soundfont
+from .sounds import decode, files, soundfont
 from .weights import find, open_weights
 
 WAYS = ("trajectory", "line", "spline", "geodesic", "walk", "graph-walk")
@@ -56,8 +56,13 @@ def open_corpus(place, scheme, weights=None):
         found = library.Library.open(place)
         (model, cfg), data = found.network, found.dataset
         return Instrument(np.concatenate(list(found.places)), data, cfg, model), cfg
-    model, cfg = open_weights(find(weights or scheme, paths.Run("", str(place)) if is_run and not weights else None))
-    data = dataset.build(cfg, paths.Run(cfg.profile, str(place)))[0] if is_run else library.sounds(place, cfg)
+    run = paths.Run("", str(place)) if is_run else None
+    model, cfg = open_weights(find(weights or scheme, None if weights else run))
+    if is_run:  # its sounds are those of its own networks, as the network that plays them hears them
+        own = open_weights(find(scheme, run))[1].with_(level=cfg.level, **cfg.front_end())
+        data = dataset.build(own, run)[0]
+    else:
+        data = library.sounds(place, cfg)
     return Instrument(embed.embed_frames(model, data, cfg), data, cfg, model), cfg
 
 
@@ -85,7 +90,7 @@ def locate(name, instrument, cfg):
     units, table = instrument.units, instrument.units.dataset.table
     found = np.flatnonzero(table["sound_id"] == name)
     if not len(found) and "path" in table and Path(name).is_file():
-        found = np.flatnonzero(table["path"] == str(Path(name).resolve()))
+        found = np.flatnonzero(table["path"].isin(files.same_file(name)))
     if not len(found) and name in set(table["instrument"].dropna()):
         found = [dataset.exemplar(table, name)]
     if len(found):

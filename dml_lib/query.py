@@ -6,7 +6,6 @@ Our choice; sums of places as in `analogies`. `python -m dml_lib query`; chapter
 """
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +42,7 @@ def place(name, library, at=None):
         No such sound or file, a file that is no sound, or a moment that it does not have.
     """
     table = library.table
-    rows = np.flatnonzero((table["sound_id"] == name) | (table["path"] == os.path.abspath(name)))
+    rows = np.flatnonzero((table["sound_id"] == name) | table["path"].isin(files.same_file(name)))
     if len(rows):
         row, z = int(rows[0]), library.places[rows[0]]
         point = library.points[row]

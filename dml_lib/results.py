@@ -46,8 +46,6 @@ def save(path, values, cfg, units=None, inputs=(), series=None, not_run=None, **
     **more
         What else to say, anything JSON can write.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     content = {
         "values": {name: float(value) for name, value in values.items()},
         "units": units or {},
@@ -58,9 +56,7 @@ def save(path, values, cfg, units=None, inputs=(), series=None, not_run=None, **
         "inputs": {Path(p).name: pooch.file_hash(str(p)) for p in inputs},
         "versions": {"python": platform.python_version()} | {p: importlib.metadata.version(p) for p in PACKAGES},
     } | more
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
-    temporary.replace(path)
+    paths.replace_file(path, lambda part: part.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n"))
     return content
 
 
@@ -77,8 +73,12 @@ def load(path):
     path = Path(path)
     name, _, scheme = (path.stem, "", "") if path.stem in CHAPTER_OF else path.stem.partition("_")
     todo = f"run chapter {CHAPTER_OF.get(name, path.stem)}" + (f" with scheme {scheme!r}" if scheme else "")
-    if path.parent == paths.RECORDED:
-        todo = f"get it from the repository, or run `python -m dml_lib report --full --only {path.stem}`"
+    ways = {  # of what is in the repository
+        paths.RECORDED: f"report --full --only {path.stem}", paths.WEIGHTS: f"train {path.stem}",
+        paths.RECORDED / "paper": "paper-run --recipe {} --scheme {}".format(*path.stem.partition(".")[::2]),
+    }
+    if path.parent in ways:
+        todo = f"get it from the repository, or run `python -m dml_lib {ways[path.parent]}`"
     if not path.is_file():
         raise ResultMissing(f"no result at {path}: {todo} first")
     try:
@@ -102,10 +102,7 @@ def kept(path, make):
     path = Path(path)
     if not path.is_file():
         values = make()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text(json.dumps(values))
-        temporary.replace(path)
+        paths.replace_file(path, lambda part: part.write_text(json.dumps(values)))
     return json.loads(path.read_text())
 
 

@@ -5,7 +5,6 @@ A shard is a folder `<name>/` with `frames.npy` (float16, (n_frames, n_bins), li
 not at all: a run may be killed at any moment and started again, and two processes may fill one store.
 """
 
-import errno
 import hashlib
 import json
 import os
@@ -17,27 +16,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .paths import Damaged
+from .paths import whole
 
 SHARD_SOUNDS = 256
 
 
 def _opened(read, file):
-    """What `read` makes of a file of a shard.
-
-    Raises
-    ------
-    Damaged
-        It is not whole, or not there.
-    """
-    try:
-        return read(file)
-    except MemoryError:
-        raise
-    except Exception as error:  # NumPy and pyarrow raise types of their own for each kind of damage
-        if isinstance(error, OSError) and error.errno not in (None, errno.ENOENT):
-            raise  # the file may be whole
-        raise Damaged(f"{file} is not whole ({error}): delete the folder {file.parent} and run the same command again") from None
+    """What `read` makes of a file of a shard; Damaged where that is not whole, or not there."""
+    return whole(read, file, "whole", f"delete the folder {file.parent} and run the same command again")
 
 
 def _frames(shard):
@@ -135,7 +121,7 @@ class FeatureStore:
             raise KeyError(f"{len(absent)} of {len(keys)} sounds are not in the store {self.folder}, first {absent[0]!r}: add them first")
         rows = index.loc[list(keys)]
         ends = np.cumsum(rows["n_frames"].to_numpy())
-        n_bins = next((_frames(p).shape[1] for p in self.folder.glob("[0-9a-f]*")), 0)
+        n_bins = max((_frames(p).shape[1] for p in self.folder.glob("[0-9a-f]*")), default=0)  # fewer where all sounds of a shard failed
         frames = np.empty((ends[-1] if len(ends) else 0, n_bins), self.dtype)
         places = rows.assign(end=ends)
         for shard, group in places.groupby("shard", sort=False):

@@ -11,17 +11,13 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from .paths import Damaged
+from .paths import replace_file, whole
 
 
 def write(path, tensors, **card):
     """Write tensors by name, and a card of anything JSON can write."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
     tensors = {name: torch.as_tensor(tensor).detach().contiguous() for name, tensor in tensors.items()}
-    save_file(tensors, temporary, metadata={"card": json.dumps(card)})
-    temporary.replace(path)
+    replace_file(path, lambda part: save_file(tensors, part, metadata={"card": json.dumps(card)}))
 
 
 def read(path, what, advice):
@@ -47,8 +43,9 @@ def read(path, what, advice):
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"no {what} at {path}: {advice}")
-    try:
-        with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, json.loads(file.metadata()["card"])
-    except Exception as error:  # safetensors raises its own bare types for each kind of damage
-        raise Damaged(f"{path} is not a whole file of {what} of this project ({error!r}): {advice}") from error
+    return whole(_read, path, f"a whole file of {what} of this project", advice)
+
+
+def _read(path):
+    with safe_open(path, framework="pt") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, json.loads(file.metadata()["card"])

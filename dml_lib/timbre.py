@@ -23,14 +23,15 @@ from .embed import embed_frames, sound_points, sound_trajectories
 from .geometry import mean_spectra
 from .sounds import catalog, decode, sources
 from .sounds.files import folder_table
+from .soundcheck import AUDIBLE_DB
 
 RATINGS = "dissimilarity.txt"
 DEAF = "no listening tests: set DML_DATA to a folder that holds timbre_ratings"
-MARGIN = 0.1  # of the range of a test: triplets that listeners hardly tell apart do not count
+MARGIN = 0.1  # of the largest dissimilarity of a test: triplets that listeners hardly tell apart do not count
 
 
 def ratings(test):
-    """Dissimilarities of one test, (n, n), symmetric, scaled to 0..1.
+    """Dissimilarities of one test, (n, n), symmetric, as parts of the largest.
 
     Parameters
     ----------
@@ -51,9 +52,7 @@ def ratings(test):
     if d.shape != (n, n) or not np.isfinite(d).all():
         raise ValueError(f"{path} expected {n} x {n} finite numbers, one row a sound beside it, found {d.shape}")
     d = np.triu(d, 1)
-    pairs = d[np.triu_indices(n, 1)]
-    d = np.triu((d - pairs.min()) / max(np.ptp(pairs), 1e-12), 1)
-    return d + d.T
+    return (d + d.T) / max(d.max(), 1e-12)
 
 
 def agreement(distances, dissimilarities, margin=MARGIN):
@@ -179,7 +178,10 @@ def mean_mfcc(row):
 
     Source
     ------
-    timbremetrics: 128 mel bands of 2,048 samples every 512, HTK mels, at 44.1 kHz.
+    timbremetrics: 128 mel bands of 2,048 samples every 512, HTK mels of equal height, at 44.1 kHz. Our choice, and better: only
+    frames within 60 dB of the loudest count, for the end of a sound may be silence.
     """
     y, sr = catalog.audio(row)
-    return librosa.feature.mfcc(y=y, sr=sr, n_mfcc=40, n_fft=2048, hop_length=512, n_mels=128, htk=True, norm=None).mean(axis=1)
+    mfcc = librosa.feature.mfcc(y=y, sr=sr, n_mfcc=40, n_fft=2048, hop_length=512, n_mels=128, htk=True, mel_norm=None)
+    loud = librosa.feature.rms(y=y, frame_length=2048, hop_length=512)[0]
+    return mfcc[:, loud >= loud.max() * 10 ** (-AUDIBLE_DB / 20)].mean(axis=1)

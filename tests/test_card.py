@@ -109,3 +109,8 @@ def test_latex_agrees_with_evaluate_json_to_the_digit(made):
 def test_a_run_without_chapter_04_ends_with_2_and_names_it(tmp_path):
     done = run_cli("report", "--profile", "fast", "--run-dir", str(tmp_path))
     assert done.returncode == 2 and "run chapter 04_evaluate first" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_what_listeners_say_of_networks_that_ship_is_of_these_networks():
+    rows = card.tidy({"ships.instrument.ears_spearman": 0.4, "paper.pitch.ears_spearman": 0.3})
+    assert rows[["space", "metric", "label"]].to_numpy().tolist() == [["ships.instrument", "ears_spearman", ""], ["paper.pitch", "ears_spearman", ""]]

@@ -29,3 +29,11 @@ def test_a_file_that_kills_its_worker_is_skipped_and_the_others_go_on(folder, sm
         heard |= {os.path.basename(paths_[i]): each for i, each in zip(block, found)}
     assert heard["take 1.wav"] == "the process that listened to it crashed"
     assert len(heard["flute_A4.wav"]) == 4 and heard["silent.wav"] == "silent" and len(heard) == 5
+
+
+def test_labels_are_read_without_listening(tmp_path, monkeypatch):
+    (tmp_path / "a.wav").write_bytes(b"sound")
+    (tmp_path / "labels.csv").write_text("path,instrument\na.wav,cello\n")
+    known = walk([tmp_path])
+    monkeypatch.setattr(intake.files, "checksum", lambda path: pytest.fail(f"{path} was read"))
+    assert walk([tmp_path], labels=tmp_path / "labels.csv", known=known)["instrument"].tolist() == ["cello"]

@@ -1,5 +1,7 @@
 """Every path of a run lies in its folder, and the reader's own data are found or not."""
 
+import errno
+
 import pytest
 
 from dml_lib import paths
@@ -40,3 +42,21 @@ def test_a_run_cannot_be_changed():
 
 def test_page_files_lie_where_pages_link_them():
     assert paths.Run("fast").page_file("map") == paths.ROOT / "_run" / "fast" / "book" / "assets" / "map"
+
+
+def test_what_the_system_refuses_is_no_damage(tmp_path):
+    def refused(file):
+        raise OSError(errno.EMFILE, "too many open files")
+
+    with pytest.raises(OSError, match="too many open files"):
+        paths.whole(refused, tmp_path, "a whole file", "delete it")
+    with pytest.raises(paths.Damaged, match=r"is not a whole file \('values'\): delete it"):
+        paths.whole(lambda file: {}["values"], tmp_path, "a whole file", "delete it")
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
+    file = tmp_path / "new" / "a.txt"
+    paths.replace_file(file, lambda part: part.write_text("one"))
+    with pytest.raises(ZeroDivisionError):
+        paths.replace_file(file, lambda part: part.write_text("two") // 0)
+    assert file.read_text() == "one" and [path.name for path in file.parent.iterdir()] == ["a.txt"]

@@ -133,3 +133,22 @@ def test_the_command_writes_all_files_or_none(run, tmp_path, capsys, monkeypatch
     assert command("--from", "tuba", "--to", "cello", "--seconds", "1.5", "--bits", "16", "-o", str(out)) == 0
     assert soundfile.info(out).frames == round(1.5 * soundfont.SR) and out.with_suffix(".csv").is_file()
     assert "1.50 s from" in capsys.readouterr().out and out.with_suffix(".path.html").is_file()
+
+
+def test_other_weights_play_the_sounds_of_a_run(opened, run, tmp_path):
+    """And not those that the other network was trained on."""
+    other = CFG.with_(sources=("fluidr3",), sounds_per_instrument=9, level=0.0)
+    weights.save_weights(tmp_path / "other.safetensors", train.untrained(other), other, "paper", scheme="pitch")
+    instrument, cfg = P.open_corpus(run.root, "pitch", tmp_path / "other.safetensors")
+    assert cfg == other and instrument.units.dataset.table["sound_id"].tolist() == opened[0].units.dataset.table["sound_id"].tolist()
+    assert "gain" not in instrument.units.dataset.table
+
+
+def test_a_file_is_known_by_a_link_to_it(opened, folder, tmp_path):
+    instrument, cfg = opened
+    table = instrument.units.dataset.table
+    (tmp_path / "link").symlink_to(folder)
+    for known, asked in ((folder, tmp_path / "link"), (folder, folder)):
+        instrument.units.dataset.table = table.assign(path=[str(known / "flute_60.wav"), *[None] * (len(table) - 1)])
+        assert P.locate(str(asked / "flute_60.wav"), instrument, cfg)[2] == 0
+    instrument.units.dataset.table = table

@@ -9,7 +9,7 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 
-from dml_lib import results
+from dml_lib import paths, results
 from dml_lib.config import Config
 from dml_lib.paths import Damaged
 from dml_lib.results import ResultMissing, glue, load, published, save
@@ -179,3 +179,12 @@ def test_what_is_kept_is_made_once(tmp_path):
 
 def test_values_of_seeds_are_their_mean_and_their_ends():
     assert results.over_seeds({"a": [0.25, 0.75, 0.5], "b": [0.5]}) == {"a": 0.5, "a.lo": 0.25, "a.hi": 0.75, "b": 0.5}
+
+
+@pytest.mark.parametrize("path, way", [
+    (paths.WEIGHTS / "no_such.json", "train no_such"), (paths.RECORDED / "paper" / "ours.no.json", "paper-run --recipe ours --scheme no"),
+    (paths.RECORDED / "no.json", "report --full --only no"),
+])
+def test_what_the_repository_holds_is_made_by_commands(path, way):
+    with pytest.raises(ResultMissing, match=f"get it from the repository, or run `python -m dml_lib {way}`"):
+        load(path)

@@ -246,3 +246,12 @@ def test_killed_and_finished_gives_the_bytes_of_an_undisturbed_run(tmp_path):
     keys = [digest(i) for i in range(60)]
     np.testing.assert_array_equal(killed.read(keys)[0], whole.read(keys)[0])
     assert killed.index().set_index("key").loc[keys, "reason"].tolist() == ["" if i % 7 else "silent" for i in range(60)]
+
+
+def test_sounds_that_failed_beside_them_change_no_width(tmp_path):
+    """A block in which all failed holds no bins, and may be the first that the folder lists."""
+    store = FeatureStore(tmp_path, {"m": 1})
+    store.write(["good"], [np.ones((5, 192))], [""])
+    for i in range(20):
+        store.write([f"bad{i}"], [np.zeros((0, 1))], ["no sound"])
+    assert store.read(["good"])[0].shape == (5, 192)

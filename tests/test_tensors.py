@@ -36,3 +36,9 @@ def test_messages_say_what_and_what_to_do(tmp_path):
     (tmp_path / "x.safetensors").write_bytes(b"half")
     with pytest.raises(Damaged, match="x.safetensors is not a whole file of things of this project .*: make them"):
         read(tmp_path / "x.safetensors", "things", "make them")
+
+
+def test_no_other_file_is_touched(tmp_path):
+    (tmp_path / "x.tmp").write_text("mine")
+    write(tmp_path / "x.safetensors", {"a": torch.ones(2)})
+    assert (tmp_path / "x.tmp").read_text() == "mine" and len(list(tmp_path.iterdir())) == 2

@@ -155,6 +155,11 @@ def _listed(rows, root, library, source_family, checksum=checksum):
     return _table(rows, library, source_family, checksum)
 
 
+def same_file(name):
+    """The paths by which a table may know a file: as it was named, and as it is without links."""
+    return os.path.abspath(name), os.path.realpath(name)
+
+
 def manifest_table(path, library=None, source_family=None, checksum=checksum):
     """The sounds that a CSV file lists, in its order.
 
