@@ -240,7 +240,8 @@ def record(experiment, path, seeds, full, work, sounds, say, **more):
         series |= {f"{variant}.{scheme}.{key}": [each[key] for each in found] for key in found[0]}
     values = results.over_seeds(series)
     not_run = splits.not_run({part for key in values for part in key.split(".")})
-    more |= {"series": series, "not_run": not_run, "machine": results.machine()}
+    variants = {name: {"recipe": recipe} | changes for name, (recipe, changes) in experiment.variants.items()}  # of the config
+    more |= {"series": series, "variants": variants, "not_run": not_run, "machine": results.machine()}
     return results.save(path, values, full, {"seconds": "s", "cpu_seconds": "s"}, **more)["values"]
 
 

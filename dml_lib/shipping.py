@@ -35,7 +35,7 @@ TOGETHER = {
 }
 TESTED_ON = {
     "random": "rendered notes of the banks that it was trained on, drawn by chance: optimistic, for notes of one sampled instrument are on all sides",
-    "held_out": "notes of a sound bank of another family, never trained on", "real": "recorded performances, never trained on",
+    "held_out": "notes of a sound bank of another family, never trained on", "real": "single notes that players recorded, of a few instruments, never trained on",
 }
 
 
@@ -193,9 +193,9 @@ def card(content):
         *[f"Not run: {name}: {reason}." for name, reason in content["not_run"].items()],
         f"Digests of the splits: {', '.join(f'{name} `{each}`' for name, each in content['splits'].items())}.\n",
         "## Figures\n",
-        "How often the nearest neighbors among training sounds vote for the right label of a test sound, by one point a sound, and of an audible"
+        "How often the nearest neighbors among training sounds vote for the right label, with one point for each test sound, and for each audible"
         " frame. Chance always names the label most frequent in training.",
-        "Figures of all seeds are the mean over networks trained alike from other seeds, with the smallest and the largest.\n" if seeds
+        "Figures of all seeds are the mean over this network and others that were trained alike from other seeds, with the smallest and the largest.\n" if seeds
         else "How much they vary with the seed was not recorded.\n",
         _table(("label", "split", *columns), figures),
         "## Labels\n",
@@ -216,7 +216,7 @@ def card(content):
         " `held_out` and `real` say, not `random`.",
         f"- It knows {len(INSTRUMENTS)} instruments: {', '.join(INSTRUMENTS)}.",
         f"- It hears {cfg['sr'] / 1000:g} kHz, {cfg['n_bins']} constant-Q bins from {cfg['fmin']:g} Hz, and {cfg['n_in'] / rate:g} s at a time.",
-        "- It was chosen by nothing but its seed, the first.\n",
+        "- Its seed is the first; which of its weights were kept, validation sounds said.\n",
         "## Again\n",
         f"```\npython -m dml_lib train {scheme}\n```\n",
         f"With the sources above and these versions, {', '.join(f'{name} {version}' for name, version in content['versions'].items())}, and a"
@@ -252,7 +252,7 @@ def summary(folder=paths.WEIGHTS, recorded=paths.RECORDED / "paper"):
         "Share of test sounds whose nearest training sounds in three dimensions vote for the right instrument or pitch:\n",
         _table(head, rows),
         *[f"- *{name}*: {text}." for name, text in TESTED_ON.items()],
-        "- *author*: frames of his test sounds, from another and commercial library: no comparison, but what the paper's code reached.",
+        "- *author*: frames of his test sounds, from another and commercial library: what the paper's code reached, not to be compared.",
         *_disputed(folder / "pitch.json"), "",
     ])
 

@@ -42,6 +42,7 @@ def test_an_experiment_is_recorded_and_not_run_twice(work, tmp_path):
     assert build.built == [(0.0, 0), (5.0, 0)]  # built once a level
     content = json.loads((tmp_path / "results" / "short.json").read_text())
     assert content["values"] == values and content["config"]["n_bins"] == 40
+    assert content["variants"] == {"a": {"recipe": "ours"}, "b": {"recipe": "paper", "level": 5.0}}  # and what each changes of it
     for name, each in content["series"].items():
         assert len(each) == 2 and values[name] == pytest.approx(np.mean(each))
         assert (values[f"{name}.lo"], values[f"{name}.hi"]) == (min(each), max(each))

@@ -1,6 +1,6 @@
 """The 24 instruments of the book: General MIDI program, sounding range, family.
 
-Seventeen are classes of the paper that General MIDI has; seven are close relatives.
+Seventeen are classes of the paper that General MIDI has; of the other seven, four are relatives of these.
 """
 
 from dataclasses import dataclass
