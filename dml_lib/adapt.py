@@ -18,6 +18,7 @@ import torch
 from . import embed, library, nearest, tensors, train
 from .config import check_name
 from .dataset import Dataset
+from .evaluate import COLUMNS
 from .judge import LABELS, Judge
 from .neighborhoods import USES, Neighborhoods
 from .splits import random_split
@@ -31,12 +32,8 @@ LEVEL_DB, TILT_DB = 6.0, 2.0  # of a varied copy: standard deviation of its leve
 
 def labeled(table, scheme):
     """Whether the names of a library tell enough for a scheme: most sounds, and two neighborhoods at least."""
-    instrument, tolerance = USES[scheme]
-    has = np.ones(len(table), bool)
-    for column, used in (("instrument", instrument), ("note_number", tolerance is not None)):
-        has &= table[column].notna().to_numpy() | (not used)
     try:
-        return has.mean() >= ENOUGH and len(Neighborhoods(table, scheme)) >= 2
+        return Neighborhoods(table, scheme).labeled.mean() >= ENOUGH
     except ValueError:
         return False
 
@@ -98,11 +95,10 @@ def accuracy(model, data, cfg, scheme=None):
         first, second = (half[test] for half in _halves(z, data))
         return {"itself": float((nearest.neighbors(second, first, 1)[:, 0] == np.arange(len(first))).mean())}
     points, found = embed.sound_points(z, data), {}
-    columns = {"instrument": "instrument", "pitch": "note_number"}
-    for label in LABELS.get(scheme, tuple(columns)):
-        known = data.table[columns[label]].notna().to_numpy()
+    for label in LABELS.get(scheme, tuple(COLUMNS)):
+        known = data.table[COLUMNS[label]].notna().to_numpy()
         learn, ask = known & (data.table["random"] == "train").to_numpy(), known & test
-        y = pd.factorize(data.table[columns[label]])[0]
+        y = pd.factorize(data.table[COLUMNS[label]])[0]
         found[label] = float((nearest.knn_predict(points[learn], y[learn], points[ask], (K,))[0] == y[ask]).mean())
     return found
 

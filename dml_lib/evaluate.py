@@ -10,9 +10,10 @@ import itertools
 import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
+from sklearn.metrics import confusion_matrix
 
 from .config import check_name
-from .nearest import confusion, knn_accuracy
+from .nearest import knn_accuracy
 from .retrieval import across, ndcg, retrieval
 from .splits import FRACTIONS, SPLITS
 
@@ -231,10 +232,14 @@ def per_class(y, predicted, names):
 
 
 def confusion_of(points, dataset, label, split="random"):
-    """Of the test sounds, with the k chosen on validation: confusion matrix, names, and the table of `per_class`."""
+    """Of the test sounds, with the k chosen on validation: confusion matrix, names, and the table of `per_class`.
+
+    The matrix has the share of each true class (rows) given each label (columns): recall, where the author's bar charts show precision.
+    """
     rows, y, names = labeled_sounds(dataset, label, split)
     _, _, predicted = knn_accuracy(*((points[r], y[r]) for r in rows))
-    return confusion(y[rows[2]], predicted, len(names)), names.astype(str), per_class(y[rows[2]], predicted, names.astype(str))
+    shares = confusion_matrix(y[rows[2]], predicted, labels=np.arange(len(names)), normalize="true")
+    return shares, names.astype(str), per_class(y[rows[2]], predicted, names.astype(str))
 
 
 def per_class_by_split(points, dataset, label):

@@ -118,15 +118,3 @@ def knn_accuracy(train, valid, test, ks=KS):
     k = ks[int(on_valid.argmax())]
     predicted = knn_predict(*train, test[0], (k,))[0]
     return float((predicted == test[1]).mean()), k, predicted
-
-
-def confusion(y, predicted, n_classes):
-    """Share of each true class (rows) given each label (columns), (n_classes, n_classes); rows sum to 1 or are 0.
-
-    Source
-    ------
-    Our choice. The author's bar charts normalize columns: they show precision.
-    """
-    counts = np.zeros((n_classes, n_classes))
-    np.add.at(counts, (y, predicted), 1)
-    return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)

@@ -191,6 +191,17 @@ def test_confusion_of_a_perfect_space(labeled):
     np.testing.assert_array_equal(shares, np.eye(4))
 
 
+def test_rows_of_a_confusion_are_true_classes(labeled):
+    """All cellos lie among the tubas, and nothing is said of what has no test sound."""
+    points = perfect(labeled, "instrument")[1].copy()
+    cello, tuba, oboe = (np.flatnonzero(labeled.table["instrument"] == name) for name in ("cello", "tuba", "oboe"))
+    test = (labeled.table["random"] == "test").to_numpy()
+    points[cello[test[cello]]] = points[tuba[0]]
+    labeled.table.loc[oboe[test[oboe]], "random"] = "none"
+    shares, names, _ = confusion_of(points, labeled, "instrument")
+    assert shares[0].tolist() == [0, 0, 0, 1] and shares[2].tolist() == [0, 0, 0, 0] and shares[3].tolist() == [0, 0, 0, 1]
+
+
 def test_interval_of_independent_scores_is_that_of_a_proportion():
     scores = np.arange(400) % 4 == 0
     low, high = interval(scores, np.arange(400))

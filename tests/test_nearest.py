@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.neighbors import KNeighborsClassifier
 
-from dml_lib.nearest import KS, confusion, knn_accuracy, knn_predict, neighbor_distance, neighbors, others_of, validate
+from dml_lib.nearest import KS, knn_accuracy, knn_predict, neighbor_distance, neighbors, others_of, validate
 
 
 def clouds(n, n_classes=4, spread=0.01, seed=0):
@@ -128,11 +128,6 @@ def test_accuracy_is_the_share_of_right_predictions():
     accuracy, _, predicted = knn_accuracy(train, test, (test[0], wrong))
     assert accuracy == 0.75 and (predicted == test[1]).all()
 
-
-def test_confusion_rows_are_true_classes():
-    y, predicted = np.array([0, 0, 0, 0, 1, 1]), np.array([0, 0, 0, 1, 2, 2])
-    assert confusion(y, predicted, 4).tolist() == [[0.75, 0.25, 0, 0], [0, 0, 1, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
-    np.testing.assert_array_equal(confusion(y, y, 2), np.eye(2))
 
 
 def test_neighbor_distance():
