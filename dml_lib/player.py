@@ -176,7 +176,7 @@ def write_map(
     say : callable
         Told how large the sound will be, before most of it is made.
     first : int, optional
-        Row of the sound that is shown, and not played, when the page opens.
+        Row of the sound that is shown, and not played, when the page opens, with its whole path in view.
 
     Returns
     -------
@@ -201,7 +201,8 @@ def write_map(
         details = (
             f"DETAIL({start // PART}, {script_text([_detail(i, *about) for i in range(start, min(start + PART, n))])});\n" for start in parts
         )
-        data = _data(table, points, keys, title, axes, columns, frame_s, len(parts), embed) | {"first": first}
+        way = () if first is None or trajectories is None else trajectories[first]
+        data = _data(table, points, keys, title, axes, columns, frame_s, len(parts), embed) | {"first": first, "way": _b64(way, "<f4")}
         page_bytes = _write_page(out, data, details, embed)
     return {"sounds": n, "previews": sum(map(bool, keys)), "audio_bytes": size, "page_bytes": page_bytes}
 

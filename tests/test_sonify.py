@@ -161,6 +161,8 @@ def test_a_page_shows_and_plays_the_path_and_its_parts(instrument, glide, tmp_pa
         page.goto(index.as_uri())
         wait(page, "s.playing === 0 && s.time === 0")  # the path is shown before anything is pressed, and is silent
         assert page.inner_text("#now") == "the path, played"
+        way = np.reshape(page.evaluate("[...soundMap.scene.inside(floats(DATA.way))]"), (-1, 3))
+        assert len(way) == len(glide) and np.linalg.norm(way, axis=1).max() <= 1 + 1e-6  # in view from every side
         wait(page, f"({INK})() > 1000")
         page.click("#play")
         wait(page, "s.playing === 0 && s.time > 0.5")  # the cursor moves

@@ -25,7 +25,7 @@ const unpacked = c => c.kind === "number" ? floats(c.data) : new Uint16Array(byt
 const columns = DATA.columns.map(c => ({ ...c, chosen: new Set(), data: unpacked(c) }));
 const columnOf = key => columns.find(c => c.key === key);
 const n = DATA.names.length, raw = floats(DATA.points);
-const scene = new Scene(get("cloud"), raw), ink = get("ink").getContext("2d");
+const scene = new Scene(get("cloud"), raw, floats(DATA.way)), ink = get("ink").getContext("2d");
 const selected = new Uint8Array(n), matches = new Uint8Array(n).fill(1), heard = new Set();
 let current = -1, playing = -1, over = -1, asked = false, tool = "turn", stroke = [], route = [], walking = null, searchable = null, shading = null;
 const name = i => readable(DATA.names[i]);

@@ -34,12 +34,15 @@ void main() {
 const UNIFORMS = "turn center zoom shift perspective size pixels fog ground rim mark faded".split(" ");
 
 class Scene {
-  constructor(canvas, points) {
+  constructor(canvas, points, way) {
     Object.assign(this, { canvas, n: points.length / 3, yaw: 0.7, pitch: 0.45, zoom: 1, pan: [0, 0], flat: -1 });
     const low = [Infinity, Infinity, Infinity], high = [-Infinity, -Infinity, -Infinity];
-    points.forEach((v, i) => { low[i % 3] = Math.min(low[i % 3], v); high[i % 3] = Math.max(high[i % 3], v); });
+    for (const some of [points, way]) some.forEach((v, i) => { low[i % 3] = Math.min(low[i % 3], v); high[i % 3] = Math.max(high[i % 3], v); });
     this.middle = low.map((v, a) => (v + high[a]) / 2);
     this.half = Math.max(...low.map((v, a) => (high[a] - v) / 2), 1e-9);
+    for (let i = 0; i < way.length; i += 3) {   // the way is in view from every side
+      this.half = Math.max(this.half, Math.hypot(...this.middle.map((v, a) => way[i + a] - v)));
+    }
     this.box = low.map((v, a) => (high[a] - v) / 2 / this.half);
     this.center = [0, 0, 0];
     this.xyz = this.inside(points);
