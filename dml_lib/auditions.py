@@ -12,12 +12,13 @@ Our choice. Chapter 06.
 
 from functools import lru_cache, partial
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from . import costs, embed, judge, nearest, paths, results, selection, soundcheck, trajectories
+from . import costs, embed, judge, nearest, paths, results, selection, soundcheck, synthesis, trajectories, units
 from .config import SCHEMES, Config
 from .dataset import build
 from .sonify import METHODS, Instrument, Sonification
@@ -122,7 +123,9 @@ def record(seeds=None, full=FULL, work=paths.Run("full"), folder=paths.RECORDED,
         with `.lo` and `.hi`.
     """
     data, series = build(full, work)[0], {}
-    constants = {name: value for name, value in (vars(costs) | vars(selection)).items() if name.isupper() and np.isscalar(value)}
+    modules = costs, selection, soundcheck, synthesis, units
+    code = [Path(module.__file__).read_text("utf-8") for module in modules]
+    constants = {name: value for module in modules for name, value in vars(module).items() if name.isupper() and np.isscalar(value)}
     audio = AudioCache(data.table)
     source_flux = lru_cache(maxsize=None)(lambda sound: soundcheck.flux(audio(sound), audio.sr))
     space = lru_cache(maxsize=1)(lambda scheme: _space(full, scheme, data, work.weights(scheme, "sonify")))
@@ -131,7 +134,7 @@ def record(seeds=None, full=FULL, work=paths.Run("full"), folder=paths.RECORDED,
         say(f"playing {n_paths} trajectories and {n_paths} lines, {scheme}, seed {seed}")
         return trial(full, *space(scheme), source_flux, n_paths, seed)
 
-    known = full.as_dict(), data.table["sound_id"].tolist(), constants, n_paths  # others have other results
+    known = full.as_dict(), data.table["sound_id"].tolist(), code, constants, n_paths  # others have other results
     for scheme, seed in product(SCHEMES, range(seeds or 3)):
         file = work.root / "trials" / f"sonify-{digest(known, scheme, seed)}.json"
         for key, value in results.kept(file, partial(play, scheme, seed)).items():

@@ -53,19 +53,20 @@ class Costs:
         return np.linalg.norm(z - wanted, axis=-1) / self.scale
 
     def along(self, step, unit):
-        """Distances of stretches from the path along one step, (n, n_frames).
+        """Distances of stretches from the path along one step, and what is missing there, both (n, n_frames).
 
-        A frame past a sound's end counts one radius more, and so does a quiet one between the path's first sound and its last.
+        Missing is a frame past a sound's end, where the distance is that of its last one, and a quiet frame between the path's
+        first sound and its last.
         """
         here = slice(step * STEP_FRAMES, (step + 1) * STEP_FRAMES)
         wanted, sounds = self.path[here], self.sounds[here]
         frame, end = unit[:, None] + np.arange(len(wanted)), self.units.end(unit)[:, None]
         played = np.minimum(frame, end)
-        return self.apart(self.units.z[played], wanted) + ((frame > end) | self.units.quiet[played] & sounds)
+        return self.apart(self.units.z[played], wanted), (frame > end) | self.units.quiet[played] & sounds
 
     def target(self, step, unit):
-        """Mean distance of stretches from the path along one step, (n,)."""
-        return self.along(step, unit).mean(axis=1)
+        """Mean distance of stretches from the path along one step, (n,); a frame that is missing counts one radius more."""
+        return np.add(*self.along(step, unit)).mean(axis=1)
 
     def context(self, unit):
         """Log spectra about the first frame of stretches, (n, 4, n_bands); nothing sounds beyond a sound's ends."""

@@ -59,8 +59,10 @@ def open_corpus(place, scheme, weights=None):
     run = paths.Run("", str(place)) if is_run else None
     model, cfg = open_weights(find(weights or scheme, None if weights else run))
     if is_run:  # its sounds are those of its own networks, as the network that plays them hears them
-        own = open_weights(find(scheme, run))[1].with_(level=cfg.level, **cfg.front_end())
-        data = dataset.build(own, run)[0]
+        own = next((file for each in SCHEMES if (file := run.weights(each, "ours")).is_file()), None)
+        if not own:
+            raise ValueError(f"expected a network of its own in the run {place}, which says what its sounds are, found none: run chapter 3 there first")
+        data = dataset.build(open_weights(own)[1].with_(level=cfg.level, **cfg.front_end()), run)[0]
     else:
         data = library.sounds(place, cfg)
     return Instrument(embed.embed_frames(model, data, cfg), data, cfg, model), cfg

@@ -2,7 +2,7 @@
 
 Conventions: a path has one point a frame. A *step* is `STEP_FRAMES` frames (0.25 s), and every method plays one unit a
 step: the author's in a grain around one path point, ours as a stretch that begins at the unit and follows its sound
-through the step.
+through the step. What that costs is in `costs`.
 
 Source
 ------
@@ -133,7 +133,7 @@ def _by_ear(costs, candidates, target, joins, hear):
     """The choice that costs least, as heard, of those made while each join that was heard is given the cost that it had.
 
     A join was expected to cost `CHANGE`; what is heard about it farther from the path than the places of its stretches takes
-    the place of that. Parameters as for `_choose`; changes `target` and `joins`.
+    the place of that. What is missing costs as before, whatever is heard. Parameters as for `_choose`; changes `target` and `joins`.
     """
     path, units, prices, met, least = costs.path, costs.units, {}, set(), np.inf
     frame, heard, last = np.arange(len(path)), np.empty_like(path), np.full(len(candidates), -1)
@@ -145,7 +145,7 @@ def _by_ear(costs, candidates, target, joins, hear):
         met.add(chosen.tobytes())
         heard = _heard(units.magnitudes(chosen, STEP_FRAMES)[:len(path)], hear, heard, chosen != last)
         last = chosen
-        expected = np.concatenate([costs.along(step, unit)[0] for step, unit in enumerate(chosen[:, None])])
+        expected = np.concatenate([costs.along(step, unit)[0][0] for step, unit in enumerate(chosen[:, None])])
         surplus = (costs.apart(heard, path) - expected) * share
         changed = np.flatnonzero(_following(chosen[:-1], units) != chosen[1:])
         edges = list(zip(changed, place[changed], place[changed + 1]))
@@ -171,8 +171,9 @@ def viterbi(path, units, banned=(), ends=(None, None), hear=None):
     Minimizes the distance of all frames played from the path, and at each join the difference of what is heard about it
     from what the sound before would have gone on with, above all what rises there. To go on within one sound costs nothing;
     an attack costs wherever it is played after the path's start, at a join or not; what comes before that start and after
-    the end is silence, which within costs as much as a sound that has ended. Where the network is given, it hears what was chosen and the choice is made again with what it heard
-    at the joins; of up to twelve choices the cheapest is kept.
+    the end is silence; a quiet frame in between costs as much as one past a sound's end. Where the network is given, it
+    hears what was chosen and the choice is made again with what it heard at the joins; of up to twelve choices the cheapest
+    is kept.
 
     Parameters
     ----------

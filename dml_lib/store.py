@@ -121,7 +121,7 @@ class FeatureStore:
             raise KeyError(f"{len(absent)} of {len(keys)} sounds are not in the store {self.folder}, first {absent[0]!r}: add them first")
         rows = index.loc[list(keys)]
         ends = np.cumsum(rows["n_frames"].to_numpy())
-        n_bins = max((_frames(p).shape[1] for p in self.folder.glob("[0-9a-f]*")), default=0)  # fewer where all sounds of a shard failed
+        n_bins = max((_frames(self.folder / shard).shape[1] for shard in rows["shard"].unique()), default=0)  # fewer where all of a shard failed
         frames = np.empty((ends[-1] if len(ends) else 0, n_bins), self.dtype)
         places = rows.assign(end=ends)
         for shard, group in places.groupby("shard", sort=False):

@@ -178,7 +178,7 @@ def mean_mfcc(row):
 
     Source
     ------
-    timbremetrics: 128 mel bands of 2,048 samples every 512, HTK mels of equal height, at 44.1 kHz. Our choice, and better: only
+    timbremetrics: 128 mel bands of 2,048 samples every 512, HTK mels of equal height, at 44.1 kHz. Our choice: only
     frames within 60 dB of the loudest count, for the end of a sound may be silence.
     """
     y, sr = catalog.audio(row)

@@ -94,7 +94,7 @@ class Units:
 
     @cached_property
     def quiet(self):
-        """Which units are quieter than the loudest of their sound by `QUIET_DB` or more, (n_units,), bool: a hole where they are played."""
+        """Which units are quieter than the loudest of their sound by more than `QUIET_DB`, (n_units,), bool: a hole where they are played."""
         return ~self.dataset.audible(QUIET_DB)[self.row]
 
     def end(self, units):

@@ -90,3 +90,8 @@ def test_other_constants_of_the_costs_are_played_anew(recorded, monkeypatch):
     monkeypatch.setattr(A.selection, "RISE", 0.0)
     A.record(1, SMALL, run, folder / "other", 2, said.append)
     assert len(said) == before + 1 and len(set((run.root / "trials").iterdir()) - kept) == 1
+    other = folder / "selection.py"
+    other.write_text(Path(A.selection.__file__).read_text("utf-8") + "# another rule\n", "utf-8")
+    monkeypatch.setattr(A.selection, "__file__", str(other))
+    A.record(1, SMALL, run, folder / "other", 2, said.append)
+    assert len(said) == before + 2

@@ -80,9 +80,10 @@ def test_a_quiet_frame_costs_a_radius_but_where_the_path_itself_is_silent(paused
     assert not C.Costs(np.concatenate([quiet, quiet]), paused).sounds.any()
 
 
-def test_no_hole_is_played_between_two_sounds(paused):
-    """Though quiet frames are as near."""
+@pytest.mark.parametrize("listens", [False, True])
+def test_no_hole_is_played_between_two_sounds(paused, listens):
+    """Though quiet frames are as near, and whatever is heard."""
     path = np.linspace(*(paused.z[paused.sound == i][0] for i in (0, 2)), 30)
-    chosen = selection.viterbi(path, paused)
+    chosen = selection.viterbi(path, paused, hear=(lambda x: np.zeros((len(x), 3), np.float32)) if listens else None)
     played = np.minimum(chosen[:, None] + np.arange(5), paused.end(chosen)[:, None])
     assert not paused.quiet[played].any()

@@ -129,7 +129,6 @@ def test_accuracy_is_the_share_of_right_predictions():
     assert accuracy == 0.75 and (predicted == test[1]).all()
 
 
-
 def test_neighbor_distance():
     assert neighbor_distance(np.array([[0.0], [1.0], [3.0], [7.0], [7.5]])) == 1.0
 

@@ -295,6 +295,9 @@ def test_numbers_are_colored_and_chosen_by_rank(page, tmp_path):
     kept = page.locator("#legend output").last.inner_text()
     assert float(kept) == pytest.approx(np.quantile(seconds, 0.9), abs=1)
     assert state(page, "[...s.matches].map(Boolean)") == [s <= float(kept) for s in seconds]
+    for at in range(101):  # no place of the slider hides the sounds whose value it shows
+        page.locator("#legend input").last.fill(str(at))
+        assert page.evaluate("() => columns.find(c => c.key === 'seconds').range?.[1] ?? 3600") == np.float32(np.quantile(np.float32(seconds), at / 100, method="nearest"))
     page.locator("#legend input").last.fill("100")
     assert all(state(page, "[...s.matches]"))
 
@@ -306,6 +309,8 @@ def test_a_link_to_a_sound_shows_it_and_the_next_one_plays(page, plain):
     assert state(page, "[s.current, s.playing]") == [7, 7]
     page.evaluate("() => { location.hash = '#9'; }")
     wait(page, "s.playing === 9 && s.src.includes(DATA.audio[9])")
+    page.evaluate("() => { location.hash = '#nothing'; }")
+    assert state(page, "s.playing") == 9
     page.goto("about:blank")
     page.goto(f"{(out / 'index.html').as_uri()}#{len(table)}")  # of a larger map
     page.wait_for_function("() => soundMap.scene.width > 0")

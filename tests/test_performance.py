@@ -147,8 +147,9 @@ def test_other_weights_play_the_sounds_of_a_run(opened, run, tmp_path):
 def test_a_file_is_known_by_a_link_to_it(opened, folder, tmp_path):
     instrument, cfg = opened
     table = instrument.units.dataset.table
-    (tmp_path / "link").symlink_to(folder)
-    for known, asked in ((folder, tmp_path / "link"), (folder, folder)):
+    link = tmp_path / "link"
+    link.symlink_to(folder)
+    for known, asked in ((folder, link), (link, link), (folder, folder)):
         instrument.units.dataset.table = table.assign(path=[str(known / "flute_60.wav"), *[None] * (len(table) - 1)])
         assert P.locate(str(asked / "flute_60.wav"), instrument, cfg)[2] == 0
     instrument.units.dataset.table = table

@@ -363,15 +363,15 @@ function share(c, v) {
   const at = below <= above ? (below + above) / 2 : above + (v - ks[above]) / (ks[below] - ks[above]);
   return at / (ks.length - 1);
 }
-function valueAt(c, part) {
-  const ks = c.knots, at = part * (ks.length - 1), k = Math.floor(at);
+function valueAt(c, percent) {
+  const ks = c.knots, at = percent * (ks.length - 1) / 100, k = Math.floor(at);
   return k === at ? ks[k] : ks[k] + (at - k) * (ks[k + 1] - ks[k]);
 }
 function rangeLegend(c, box) {
   const bar = make("div", "", box), holder = make("div", "", box), ends = [c.knots[0], c.knots[c.knots.length - 1]];
   bar.className = "scale range"; holder.className = "range";
   bar.style.background = `linear-gradient(to right, ${c.scale.join()})`;
-  const value = input => c.notes ? +input.value : valueAt(c, input.value / 100);
+  const value = input => c.notes ? +input.value : valueAt(c, +input.value);
   const inputs = ["from", "to"].map((word, k) => {
     const label = make("label", word, holder), input = make("input", "", label), out = make("output", "", label);
     const [low, high] = c.notes ? [Math.floor(ends[0]), Math.ceil(ends[1])] : [0, 100], place = v => c.notes ? v : 100 * share(c, v);
@@ -627,10 +627,11 @@ if (first >= 0 && !DATA.embedded) {
   waker.muted = true;
   waker.play().then(() => waker.pause()).catch(() => {});
 }
-const linked = () => { const i = parseInt(location.hash.slice(1), 10); return i >= 0 && i < n ? i : DATA.first; };   // index.html#12 is of sound 12
-addEventListener("hashchange", () => { if (Number.isInteger(linked())) press(linked()); });
-if (Number.isInteger(linked())) addEventListener("load", () => {   // shown at once, heard when it is wanted
-  current = playing = linked();
+const linked = () => { const i = parseInt(location.hash.slice(1), 10); return i >= 0 && i < n ? i : null; };   // index.html#12 is of sound 12
+addEventListener("hashchange", () => { if (linked() !== null) press(linked()); });
+const opened = linked() ?? DATA.first;
+if (Number.isInteger(opened)) addEventListener("load", () => {   // shown at once, heard when it is wanted
+  current = playing = opened;
   audio = load(current) || audio;
   show(current); neighborsList(); controls();
 });
