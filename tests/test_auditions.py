@@ -1,6 +1,7 @@
 """Recorded sonification: what is played, values that are means of the seeds, nothing played twice."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
