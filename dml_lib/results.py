@@ -81,12 +81,13 @@ def load(path):
         todo = f"get it from the repository, or run `python -m dml_lib {ways[path.parent]}`"
     if not path.is_file():
         raise ResultMissing(f"no result at {path}: {todo} first")
-    try:
-        content = json.loads(path.read_text())
-        if not isinstance(content["values"], dict):
-            raise KeyError("values")
-    except (ValueError, KeyError, TypeError) as error:
-        raise paths.Damaged(f"{path} is not a whole results file ({error}): delete it and {todo} again") from None
+    return paths.whole(_read, path, "a whole results file", f"delete it and {todo} again")
+
+
+def _read(path):
+    content = json.loads(path.read_text())
+    if not isinstance(content["values"], dict):
+        raise KeyError("values")
     return content
 
 
