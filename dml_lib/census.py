@@ -12,16 +12,13 @@ from string import Template
 
 import numpy as np
 import pandas as pd
-from scipy.stats import spearmanr
 
-from . import disputes, duplicates
+from . import disputes, duplicates, geometry
 from .dataset import Dataset
 from .sounds.labels import note_name
 from .store import Lazily
 
-AXES = ["x", "y", "z"]
-MEANINGS = {"pitch": "note", "brightness": "centroid_hz", "loudness": "loudness_db", "attack": "attack_s", "length": "seconds"}
-TELLING = 0.3  # correlation from which an axis is called by what it goes with
+MEANINGS = {"note": "pitch", "centroid_hz": "brightness", "loudness_db": "loudness", "attack_s": "attack", "seconds": "length"}
 BLOCK = 1_024  # sounds or pairs at a time
 LISTED = 200  # rows of a table in the page; all are in the CSV files
 COPIES = ["sound_a", "sound_b", "correlation", "path_a", "path_b"]
@@ -34,24 +31,9 @@ def names(table):
 
 
 def axes(table):
-    """Spearman correlation of each axis with what can be measured of a sound, one row a meaning; NaN where nothing varies."""
+    """What each axis goes with of what can be measured of a sound, see `geometry.axis_meanings`."""
     note = table["note_number"].astype("Float64").fillna(table["note_estimate"]).astype(float)
-    known = table.assign(note=note)
-    found = {}
-    for meaning, column in MEANINGS.items():
-        varied = [known[column].nunique() > 1 and known[axis].nunique() > 1 for axis in AXES]
-        found[meaning] = [float(spearmanr(known[axis], known[column]).statistic) if v else np.nan for axis, v in zip(AXES, varied)]
-    return pd.DataFrame.from_dict(found, orient="index", columns=AXES)
-
-
-def titles(correlations):
-    """What to call each axis: what it goes with most, with the correlation."""
-    called = []
-    for axis in AXES:
-        column = correlations[axis].dropna()
-        best = column.abs().idxmax() if len(column) and column.abs().max() >= TELLING else None
-        called.append(f"{axis}: {best} {column[best]:+.2f}" if best else axis)
-    return called
+    return geometry.axis_meanings(table[["x", "y", "z"]].to_numpy(), table.assign(note=note)[list(MEANINGS)].rename(columns=MEANINGS))
 
 
 def copies(table, facts, magnitudes, threshold=0.97, k=5):
@@ -122,14 +104,14 @@ def _linked(rows, table):
     return _table(shown, escape=False, index=False)
 
 
-def page(table, skipped, correlations, found, made):
+def page(table, skipped, meanings, found, made):
     """The report as one page of HTML; names are text in it, whatever they are.
 
     Parameters
     ----------
     table, skipped : pandas.DataFrame
         The map, and `path, reason` of what is not in it.
-    correlations : pandas.DataFrame
+    meanings : pandas.DataFrame
         From `axes`.
     found : pandas.DataFrame
         From `copies`.
@@ -145,7 +127,7 @@ def page(table, skipped, correlations, found, made):
     wrong = disputed(table)
     reasons = skipped.groupby("reason").size().sort_values(ascending=False).rename("files").to_frame()
     parts = {
-        "counts": _table(counts), "axes": _table(correlations),
+        "counts": _table(counts), "axes": _table(meanings),
         "instruments": _table(table["instrument"].value_counts().rename("sounds").to_frame()),
         "copies": _linked(found[["sound_a", "sound_b", "correlation"]], table) if len(found) else "<p>None.</p>",
         "disputes": "".join(_linked(each, table) for each in (disputes.by_instrument(table, table["note_estimate"]), wrong) if len(wrong)) or "<p>None.</p>",

@@ -121,7 +121,7 @@ def map_(folders, out, weights, labels, audio, scheduler):
 @click.option("--like", "like", multiple=True, metavar="FILE", help="The same as FILE.")
 @click.option("--unlike", multiple=True, metavar="FILE", help="With --plus: as that one is to this one.")
 @click.option("--plus", multiple=True, metavar="FILE")
-@click.option("--at", help="A moment of the sound, such as 0.3s; answers are moments too.")
+@click.option("--at", help="A moment of the sound, such as 0.3s or 1:05; answers are moments too.")
 @click.option("-k", "k", default=10, show_default=True, type=click.IntRange(min=1), help="How many sounds.")
 @click.option("--note", help="Only this note, such as C4.")
 @click.option("--instrument", help="Only this instrument.")
@@ -134,10 +134,10 @@ def query(out, sounds, like, unlike, plus, at, k, note, instrument, source, max_
     from . import library, query
 
     try:
-        moment = None if at is None else float(at.removesuffix("s"))
+        moment = None if at is None else sum(float(part) * 60**i for i, part in enumerate(reversed(at.removesuffix("s").split(":"))))
         int(moment or 0)  # neither infinite nor no number at all
     except (ValueError, OverflowError):
-        raise click.UsageError(f"expected a moment such as 0.3s, found --at {at}") from None
+        raise click.UsageError(f"expected a moment such as 0.3s or 1:05, found --at {at}") from None
     filters = {"note": note, "instrument": instrument, "source": source, "max_seconds": max_seconds}
     answers = query.ask(library.Library.open(out), (*sounds, *like), moment, unlike, plus, k, **filters)
     click.echo(query.as_json(answers) if as_json else query.text(answers))

@@ -6,6 +6,7 @@ Correlations are Spearman's, of ranks: a curved relation counts like a straight 
 
 import numpy as np
 import pandas as pd
+from scipy.optimize import linear_sum_assignment
 from scipy.stats import rankdata, spearmanr
 from sklearn.manifold import trustworthiness
 
@@ -15,6 +16,7 @@ from .features import log_compress
 NEAR = 15  # neighbors that count as near
 MOST = 3_000  # sounds that all-pairs figures are computed on
 BLOCK = 100_000  # frames in memory at a time
+TELLING = 0.3  # correlation from which an axis is called by what it goes with
 ATTACK = 0.9  # of the largest energy: where an attack ends
 
 
@@ -108,7 +110,9 @@ def axis_meanings(points, measured):
 
 
 def axis_titles(meanings):
-    """A name for each axis that says what it goes with most, such as `axis 1 (pitch +0.81)`.
+    """A name for each axis that says what it goes with, such as `axis 1 (pitch +0.81)`.
+
+    Each measure names one axis, so that all together say most; an axis that goes with nothing has no more than its number.
 
     Parameters
     ----------
@@ -120,8 +124,11 @@ def axis_titles(meanings):
     list of str
     """
     axes = meanings.drop(index="best direction")
-    strongest = axes.abs().idxmax(axis=1)
-    return [f"{axis} ({name} {axes.loc[axis, name]:+.2f})" for axis, name in strongest.items()]
+    names = list(axes.index)
+    for axis, measure in zip(*linear_sum_assignment(axes.abs(), maximize=True)):
+        if abs(found := axes.iat[axis, measure]) >= TELLING:
+            names[axis] += f" ({axes.columns[measure]} {found:+.2f})"
+    return names
 
 
 def pitch_order(points, notes):

@@ -118,6 +118,9 @@ def update(folders, out, weights, labels=None, audio=True, executor=None, progre
 def _update(folders, out, weights, labels, audio, executor, progress, say):
     digest = files.checksum(weights)[0]
     before = read(out) if (out / "map.parquet").is_file() else None
+    last = out / "weights.safetensors"
+    if before is not None and last.is_file() and files.checksum(last)[0] != digest:
+        say(f"another network than before ({weights.name}): all sounds are heard again")
     table = walk(folders, before, labels)
     if not len(table):
         raise ValueError(f"expected audio files in {', '.join(map(str, folders))}, found none: choose a folder that holds sounds")
@@ -143,7 +146,7 @@ def _update(folders, out, weights, labels, audio, executor, progress, say):
 
 def _write(out, table, before, after, facts, weights, digest, audio, skipped, say):
     """All that a map shows, from what was heard."""
-    from . import census, player
+    from . import census, geometry, player
 
     magnitudes, places = stores(out, digest)
     for file in (out / "frames").iterdir():
@@ -169,7 +172,7 @@ def _write(out, table, before, after, facts, weights, digest, audio, skipped, sa
     )
     made = player.write_map(
         out, shown, after[["x", "y", "z"]].to_numpy(), Lazily(places, facts), Lazily(magnitudes, _index(magnitudes, after)),
-        title=", ".join(after["library"].unique()), axes=census.titles(axes), columns=TITLES, audio=None,
+        title=", ".join(after["library"].unique()), axes=geometry.axis_titles(axes), columns=TITLES, audio=None,
     )
     replace_file(out / "report.html", lambda path: path.write_text(census.page(after, skipped, axes, copies, made), "utf-8"))
     cut = int(after["cut"].sum())

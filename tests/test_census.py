@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
-from dml_lib import census, duplicates
+from dml_lib import census, duplicates, geometry
 from dml_lib.store import FeatureStore
 
 
@@ -24,10 +24,12 @@ def table():
 
 def test_axes_are_rank_correlations(table):
     found = census.axes(table)
-    assert found.loc["pitch", "x"] == pytest.approx(1)  # the estimate fills the gap
-    assert found.loc["brightness", "y"] == pytest.approx(spearmanr(table["y"], table["centroid_hz"]).statistic)
-    assert found["z"].isna().all() and found.loc["loudness"].isna().all()  # nothing varies
-    assert census.titles(found)[0] == "x: pitch +1.00" and census.titles(found)[2] == "z"
+    assert found.loc["axis 1", "pitch"] == pytest.approx(1)  # the estimate fills the gap
+    assert found.loc["axis 2", "brightness"] == pytest.approx(spearmanr(table["y"], table["centroid_hz"]).statistic)
+    assert (found.loc["axis 3"] == 0).all() and (found["loudness"] == 0).all()  # nothing varies
+    assert geometry.axis_titles(found)[0] == "axis 1 (pitch +1.00)" and geometry.axis_titles(found)[2] == "axis 3"
+    nothing = census.axes(table.assign(note_number=pd.NA, note_estimate=np.nan))
+    assert (nothing["pitch"] == 0).all()
 
 
 def test_names_that_the_sound_contradicts(table):

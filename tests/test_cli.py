@@ -39,7 +39,7 @@ def test_fetch_of_what_is_here_names_the_file():
     (("report", "--only", "level"), "add --full"),
     (("train", "pich"), "unknown scheme 'pich'"),
     (("paper-run", "--seeds", "0"), "0 is not in the range"),
-    (("query", ".", "a.wav", "--at", "nan"), "expected a moment such as 0.3s"),
+    (("query", ".", "a.wav", "--at", "nan"), "expected a moment such as 0.3s or 1:05"),
     (("map", ".", "-o", "README.md/map"), "README.md/map: Not a directory; choose another"),
     (("book", "--sede", "1"), "No such option"),
     (("book", "--seed", "one"), "'one' is not a valid integer"),

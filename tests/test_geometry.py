@@ -98,6 +98,9 @@ def test_sounds_without_pitch_do_not_count_for_pitch():
     assert geometry.axis_meanings(z, pd.DataFrame({"pitch": pitch})).loc["axis 3", "pitch"] == pytest.approx(1)
 
 
-def test_axis_titles_name_the_strongest_measure():
-    meanings = pd.DataFrame({"pitch": [0.2, -0.9, 1.0], "loudness": [-0.5, 0.1, 1.0]}, index=["axis 1", "axis 2", "best direction"])
-    assert geometry.axis_titles(meanings) == ["axis 1 (loudness -0.50)", "axis 2 (pitch -0.90)"]
+def test_each_measure_names_the_axis_where_it_says_most():
+    meanings = pd.DataFrame(
+        {"pitch": [0.8, -0.9, 0.7, 1.0], "loudness": [-0.5, 0.1, 0.2, 1.0]}, index=["axis 1", "axis 2", "axis 3", "best direction"],
+    )
+    assert geometry.axis_titles(meanings) == ["axis 1 (loudness -0.50)", "axis 2 (pitch -0.90)", "axis 3"]
+    assert geometry.axis_titles(meanings / 2) == ["axis 1", "axis 2 (pitch -0.45)", "axis 3"]

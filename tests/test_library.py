@@ -215,8 +215,10 @@ def test_other_weights_make_another_map(mapped, tmp_path, small_weights):
     for p in model.parameters():
         p.data.mul_(1.1)
     save_weights(tmp_path / "other.safetensors", model, cfg, "ours")
+    said = []
     with ThreadPoolExecutor(1) as pool:
-        other = update([tmp_path / "My Samples"], tmp_path / "map", tmp_path / "other.safetensors", executor=pool, progress=False, say=str)
+        other = update([tmp_path / "My Samples"], tmp_path / "map", tmp_path / "other.safetensors", executor=pool, progress=False, say=said.append)
+    assert said[0] == "another network than before (other.safetensors): all sounds are heard again"
     assert not np.allclose(other[["x", "y", "z"]], table[["x", "y", "z"]]) and len(list((tmp_path / "map" / "frames").iterdir())) == 2
 
 

@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import soundfile
+from click.testing import CliRunner
 
-from dml_lib import hearing, query
+from dml_lib import cli, hearing, query
 from dml_lib.library import Library, update
 
 
@@ -48,6 +49,12 @@ def test_a_moment_is_compared_with_moments(library):
     del slow[name]
     assert found["sound_id"].tolist() == sorted(slow, key=lambda sound: slow[sound][0])
     assert [tuple(each) for each in found[["distance", "at_s"]].to_numpy()] == [pytest.approx(slow[s], abs=1e-6) for s in found["sound_id"]]
+
+
+@pytest.mark.parametrize("at", ["0.1", "0.1s", "0:0.1", "0:00:00.1s"])
+def test_a_moment_is_written_as_musicians_do(library, at):
+    done = CliRunner().invoke(cli.commands, ["query", str(library.out), "My Samples/flute/flute_A4.wav", "--at", at, "--json"], catch_exceptions=False)
+    assert done.output.strip() == query.as_json(query.ask(library, ["My Samples/flute/flute_A4.wav"], at=0.1))
 
 
 def test_as_one_is_to_another(library):
