@@ -48,7 +48,8 @@ def held(out):
     out.mkdir(parents=True, exist_ok=True)
     who = out / ".holder"
     try:
-        with FileLock(out / files.MAP_MARK, timeout=0):
+        with FileLock(out / ".lock", timeout=0):
+            (out / files.MAP_MARK).touch()  # stays where a system removes locks
             who.write_text(f"process {os.getpid()} on {os.uname().nodename if hasattr(os, 'uname') else 'this machine'}")
             try:
                 yield

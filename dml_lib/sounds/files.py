@@ -27,7 +27,7 @@ import pandas as pd
 from .decode import is_audio_name
 from .labels import NSYNTH, Labels, parse_name, parse_note
 
-MAP_MARK = ".dml_map.lock"  # a folder that holds it is a map, and its sounds are previews
+MAP_MARK = ".dml_map"  # a folder that holds it is a map, and its sounds are previews
 KINDS = ("note", "phrase", "percussion")
 NOTE_COLUMNS = ("note_number", "midi", "note")  # the first that a manifest has is read
 COLUMNS = ("sound_id library source_family instrument note_number dynamics articulation velocity kind path checksum "
