@@ -32,8 +32,8 @@ def names(table):
 
 def axes(table):
     """What each axis goes with of what can be measured of a sound, see `geometry.axis_meanings`."""
-    note = table["note_number"].astype("Float64").fillna(table["note_estimate"]).astype(float)
-    return geometry.axis_meanings(table[["x", "y", "z"]].to_numpy(), table.assign(note=note)[list(MEANINGS)].rename(columns=MEANINGS))
+    measured = table.assign(note=disputes.notes(table).astype("float64"))[list(MEANINGS)].rename(columns=MEANINGS)
+    return geometry.axis_meanings(table[["x", "y", "z"]].to_numpy(), measured)
 
 
 def copies(table, facts, magnitudes, threshold=0.97, k=5):

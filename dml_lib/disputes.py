@@ -84,6 +84,11 @@ def contradicted(table, heard):
     return np.abs(apart(table, heard)) > APART
 
 
+def notes(table):
+    """The note of each sound of a map, (n_sounds,), Int64: the one its name tells, else the one heard; percussion has none."""
+    return table["note_number"].astype("Int64").fillna(table["note_estimate"].round().where(table["kind"] != "percussion").astype("Int64"))
+
+
 def without(dataset, wrong):
     """The same sounds, but nothing is tested on those whose label is `wrong` (n_sounds, bool)."""
     told = {name: dataset.table[name].where(~wrong | (dataset.table[name] != "test"), "") for name in SPLITS if name in dataset.table}

@@ -11,7 +11,7 @@ import ipywidgets as widgets
 import numpy as np
 from IPython.display import HTML
 
-from . import figures, library, player, query, sonify
+from . import disputes, figures, library, player, query, sonify
 from .sounds import catalog
 
 PATH_FRAMES = 81  # 4 s
@@ -47,11 +47,12 @@ class Explorer:
     def __init__(self, spaces, dataset, cfg):
         self.spaces, self.dataset, self.cfg = spaces, dataset, cfg
         notes = dataset.table["note_number"].dropna()
+        low, high = (notes.min(), notes.max()) if len(notes) else (0, 127)
         titles = catalog.titles(dataset.table)
         sounds = [(f"{title} [{i}]", i) for i, title in enumerate(titles)]
         self.scheme = widgets.Dropdown(options=list(spaces), description="scheme")
         self.instrument = widgets.Dropdown(options=["all", *dataset.table["instrument"].dropna().unique()], description="instrument")
-        self.pitch = widgets.IntRangeSlider(value=(notes.min(), notes.max()), min=notes.min(), max=notes.max(), description="pitch")
+        self.pitch = widgets.IntRangeSlider(value=(low, high), min=low, max=high, description="pitch")
         colors = [title for title, key in figures.LABELS.items() if key in catalog.with_family(dataset.table)]
         self.color = widgets.Dropdown(options=colors, value="instrument", description="color by")
         self.sound = widgets.Dropdown(options=sounds, description="sound")
@@ -68,9 +69,9 @@ class Explorer:
         self._tell()
 
     def chosen(self):
-        """Which sounds the menus leave, (n_sounds,), bool."""
+        """Which sounds the menus leave, (n_sounds,), bool; those without a note only while the pitch is left alone."""
         table, (low, high) = self.dataset.table, self.pitch.value
-        fits = table["note_number"].between(low, high).fillna(False).to_numpy(bool)
+        fits = table["note_number"].between(low, high).fillna((low, high) == (self.pitch.min, self.pitch.max)).to_numpy(bool)
         return fits if self.instrument.value == "all" else fits & (table["instrument"] == self.instrument.value).to_numpy(bool)
 
     def _draw(self):
@@ -127,8 +128,7 @@ class MapExplorer(Explorer):
     def __init__(self, out, k=5):
         self.library, self.k = library.Library.open(out), k
         table = self.library.table
-        notes = table["note_number"].astype("Float64").fillna(table["note_estimate"].round()).astype("Int64")
-        heard = replace(self.library.dataset, table=self.library.dataset.table.assign(note_number=notes, instrument=table["instrument"].fillna("unlabeled")))
+        heard = replace(self.library.dataset, table=self.library.dataset.table.assign(note_number=disputes.notes(table), instrument=table["instrument"].fillna("unlabeled")))
         space = np.concatenate(list(self.library.places)), self.library.points
         super().__init__({"map": space}, heard, self.library.network[1])
         self.ask = widgets.FileUpload(description="like a file", multiple=False)

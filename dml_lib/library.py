@@ -146,7 +146,7 @@ def _update(folders, out, weights, labels, audio, executor, progress, say):
 
 def _write(out, table, before, after, facts, weights, digest, audio, skipped, say):
     """All that a map shows, from what was heard."""
-    from . import census, geometry, player
+    from . import census, disputes, geometry, player
 
     magnitudes, places = stores(out, digest)
     for file in (out / "frames").iterdir():
@@ -165,9 +165,8 @@ def _write(out, table, before, after, facts, weights, digest, audio, skipped, sa
     for file in (out / "audio").glob("*.mp3"):
         if file.stem not in kept or not audio:
             file.unlink()
-    estimate = after["note_estimate"].round().where(after["kind"] != "percussion")
     shown = after.assign(
-        name=census.names(after), note_number=after["note_number"].astype("Float64").fillna(estimate),
+        name=census.names(after), note_number=disputes.notes(after),
         preview=after["checksum"].str[:16] if audio else "", wave=facts["wave"].to_numpy(),
     )
     made = player.write_map(

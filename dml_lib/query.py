@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from . import hearing, trajectories
+from . import disputes, hearing, trajectories
 from .config import check_name
 from .sounds import decode, files
 from .sounds.labels import parse_note
@@ -69,7 +69,7 @@ def fitting(table, note=None, instrument=None, source=None, max_seconds=None):
     ----------
     table : pandas.DataFrame
     note : str, optional
-        Such as "C4" or "60"; the estimate counts where there is no label.
+        Such as "C4" or "60"; the estimate counts where there is no label; percussion has none.
     instrument, source : str, optional
         A slug, and the name of a library.
     max_seconds : float, optional
@@ -84,7 +84,7 @@ def fitting(table, note=None, instrument=None, source=None, max_seconds=None):
         number = parse_note(f"midi {note}" if str(note).isdecimal() else str(note))
         if number is None:
             raise ValueError(f"expected a note such as C4, F#3 or 60, found {note!r}")
-        fits &= (table["note_number"].astype("Float64").fillna(table["note_estimate"].round()) == number).to_numpy(bool)
+        fits &= (disputes.notes(table) == number).fillna(False).to_numpy(bool)
     for column, wanted in (("instrument", instrument), ("library", source)):
         if wanted is not None:
             known = table[column].dropna().unique()

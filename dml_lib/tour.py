@@ -104,7 +104,7 @@ def surprises(points, table, k=3):
     list of (int, int)
         At most k pairs of rows; the second sound is the nearest other of the first.
     """
-    family = table["instrument"].map({slug: i.family for slug, i in INSTRUMENTS.items()}).to_numpy()
+    family = table["instrument"].map({slug: i.family for slug, i in INSTRUMENTS.items()}).fillna("").to_numpy()
     notes = table["note_number"].to_numpy(float, na_value=np.nan)
     near = others_of(points, np.arange(len(points)), 1)[:, 0]
     interval = np.nan_to_num(np.abs(notes - notes[near])) * (family != family[near])

@@ -16,7 +16,7 @@ def table():
     estimate = np.array([60.5, 61, 65, 67, 60])
     frame = pd.DataFrame({
         "path": [f"/s/{i}.wav" for i in range(5)], "sound_id": [f"s/{i}.wav" for i in range(5)], "library": "s", "note_number": notes,
-        "note_estimate": estimate, "centroid_hz": rng.random(5), "loudness_db": -6.0, "attack_s": rng.random(5), "seconds": rng.random(5),
+        "note_estimate": estimate, "kind": "note", "centroid_hz": rng.random(5), "loudness_db": -6.0, "attack_s": rng.random(5), "seconds": rng.random(5),
         "instrument": ["flute", None, None, "oboe", None], "cut": False, "checksum": list("abcde"),
     })
     return frame.assign(x=[1.0, 2, 3, 4, 5], y=rng.random(5), z=0.0)

@@ -64,6 +64,13 @@ def test_what_has_no_note_is_not_contradicted():
     assert not disputes.contradicted(data.table.drop(columns="kind"), heard).any()
 
 
+def test_the_note_of_a_sound_is_told_or_heard():
+    table = pd.DataFrame({
+        "note_number": pd.array([60, None, None, None], "Int64"), "note_estimate": [48.5, 61.5, 50.0, np.nan], "kind": ["note", "note", "percussion", "note"],
+    })
+    assert disputes.notes(table).tolist() == [60, 62, pd.NA, pd.NA] and disputes.notes(table[2:]).isna().all()
+
+
 def test_what_is_counted():
     data = sounds([60, 72, 60, 72, 72, 72], [60] * 6)
     table = data.table.assign(instrument=["horn", "horn", "horn", None, "horn", "horn"])  # the fifth a phrase, the sixth percussion

@@ -76,6 +76,16 @@ def test_nothing_left_by_the_menus_is_no_error(parts):
     assert e.heard.outputs
 
 
+@pytest.mark.parametrize("known", [0, 30])
+def test_sounds_without_a_note_are_there_until_one_is_asked_for(parts, known):
+    spaces, data, cfg = parts
+    data.table["note_number"] = data.table["note_number"].where(np.arange(len(data)) < known).astype("Int64")
+    e = explorer.Explorer(spaces, data, cfg)
+    assert e.chosen().all()
+    e.pitch.value = (e.pitch.min, e.pitch.max - 1)
+    assert np.array_equal(e.chosen(), data.table["note_number"].between(*e.pitch.value).fillna(False))
+
+
 def test_a_page_without_a_kernel_gets_pictures(parts, monkeypatch):
     assert isinstance(explorer.explore(*parts), ipywidgets.VBox)
     monkeypatch.setenv("DML_BOOK", "1")

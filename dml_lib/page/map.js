@@ -107,10 +107,10 @@ function press(i) {
 }
 
 // ---- nearest sounds, among those that match
-function nearest(x, y, z, k, skip = -1) {
+function nearest(x, y, z, k, skip = () => false) {
   const found = [], far = [];
   for (let i = 0; i < n; i++) {
-    if (i === skip || !matches[i]) continue;
+    if (!matches[i] || skip(i)) continue;
     const a = scene.xyz[3 * i] - x, b = scene.xyz[3 * i + 1] - y, c = scene.xyz[3 * i + 2] - z, d = a * a + b * b + c * c;
     if (found.length === k && d >= far[k - 1]) continue;
     let at = found.length;
@@ -121,7 +121,7 @@ function nearest(x, y, z, k, skip = -1) {
   return found;
 }
 const place = i => Array.from(scene.xyz.subarray(3 * i, 3 * i + 3));
-const nearestTo = (i, k = NEAREST) => nearest(...place(i), k, i);
+const nearestTo = (i, k = NEAREST) => nearest(...place(i), k, j => j === i);
 function distance(i, j) { let d = 0; for (let a = 0; a < 3; a++) d += (raw[3 * i + a] - raw[3 * j + a]) ** 2; return Math.sqrt(d); }
 
 // The sounds nearest to the one pressed last; of a search since then, what it found.
@@ -541,7 +541,7 @@ function hover(e, p) {
 const KEYS = {
   ArrowLeft: () => step(-1, 0), ArrowRight: () => step(1, 0), ArrowUp: () => step(0, -1), ArrowDown: () => step(0, 1),
   "+": () => zoom(1.25), "=": () => zoom(1.25), "-": () => zoom(0.8), " ": () => get("play").click(),
-  n: () => { const i = current < 0 ? 0 : nearestTo(current, n).find(j => !heard.has(j)); if (i !== undefined) press(i); },
+  n: () => { const i = current < 0 ? 0 : nearest(...place(current), 1, j => j === current || heard.has(j))[0]; if (i !== undefined) press(i); },
   s: () => { if (playing >= 0) { selected[playing] ^= 1; restate(); } }, a: () => via(playing), p: () => walk(), m: () => get("hover").click(),
   f: () => { if (playing >= 0) { scene.center = place(playing); scene.pan = [0, 0]; paint(); } }, Escape: () => silence(),
 };
