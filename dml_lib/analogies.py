@@ -35,7 +35,7 @@ AUTHOR = {  # label, the three terms as (instrument, note or None), the answer t
     "horn_60_55_40": ("pitch", (("french-horn", 72), ("french-horn", 67), ("french-horn", 52)), 57),
 }
 AUTHOR_NOTES = 12  # below MIDI
-AUTHOR_SPACE = "instrument_pitch"
+AUTHOR_SPACE, AUTHOR_PLACES = "instrument_pitch", 5
 
 
 def transpositions(instruments, notes):
@@ -164,19 +164,17 @@ def report(embeddings, dataset, seed=0):
     return values
 
 
-def against_rivals(values, spaces, score="mrr"):
-    """Scores as text, one row a kind and space and one column a split: with its interval, and the best rival behind it.
+def against_rivals(values, spaces):
+    """Mean reciprocal ranks as text, one row a kind and space and one column a split: with its interval, and the best rival behind it.
 
     Parameters
     ----------
     values : dict of str to float
         From `report` or a results file.
     spaces : sequence of str
-    score : str
-        `mrr`, `hit_at_1` or `hit_at_5`.
     """
-    ours = with_intervals(values, spaces, f"analogy_{score}", labels=tuple(KINDS))
-    others = pd.concat({rival[1:]: summary(values, spaces, f"analogy_{score}{rival}", labels=tuple(KINDS)) for rival in RIVALS})
+    ours = with_intervals(values, spaces, "analogy_mrr", labels=tuple(KINDS))
+    others = pd.concat({rival[1:]: summary(values, spaces, f"analogy_mrr{rival}", labels=tuple(KINDS)) for rival in RIVALS})
     best = others.groupby(level=1, sort=False).max()
     ours = ours + best.map(lambda x: "" if np.isnan(x) else f", rival {x:.3f}")
     return pd.concat({kind: ours[kind] for kind in KINDS})
@@ -228,20 +226,18 @@ def author(frames, dataset, seed=0):
     return {name: votes(frames, dataset, name, seed=seed) for name in AUTHOR}
 
 
-def author_values(found, space=AUTHOR_SPACE):
-    """What `author` found, for a results file: share of the answer that is counted, `<space>.analogy_votes.<name>.random`."""
-    return {f"{space}.analogy_votes.{name}.random": float(each.get(AUTHOR[name][2], 0)) for name, each in found.items() if len(each)}
+def author_values(found):
+    """What `author` found, for a results file: share of the answer that is counted, `<scheme>.analogy_votes.<name>.random`."""
+    return {f"{AUTHOR_SPACE}.analogy_votes.{name}.random": float(each.get(AUTHOR[name][2], 0)) for name, each in found.items() if len(each)}
 
 
-def author_table(found, first=5):
+def author_table(found):
     """The author's answers and ours side by side, one row a place: other sounds and other classes, so no row is a comparison.
 
     Parameters
     ----------
     found : dict of str to pandas.Series
         From `author`.
-    first : int
-        Places.
     """
     rows, prefix = {}, f"author.{AUTHOR_SPACE}.analogy."
     for name, ours in found.items():
@@ -249,7 +245,7 @@ def author_table(found, first=5):
         his = {key.removeprefix(at): value for key, value in published().items() if key.startswith(at)}
         if AUTHOR[name][0] == "pitch":
             his = {int(note) + AUTHOR_NOTES: value for note, value in his.items()}
-        both = [[f"{answer}: {share:.3f}" for answer, share in each.items()][:first] for each in (his, ours)]
+        both = [[f"{answer}: {share:.3f}" for answer, share in each.items()][:AUTHOR_PLACES] for each in (his, ours)]
         for place, (theirs, here) in enumerate(itertools.zip_longest(*both, fillvalue="")):
             rows[name, place + 1] = {"author": theirs, "ours": here if len(ours) else "not run"}
     return pd.DataFrame.from_dict(rows, orient="index")

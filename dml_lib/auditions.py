@@ -39,19 +39,12 @@ UNITS = {
 }
 
 
-def network(cfg, scheme, data, file):
-    """The network of a scheme from its file, trained first where there is none."""
+def _space(cfg, scheme, data, file):
+    """An instrument, and the places of all frames, by the network in a file, trained first where there is none."""
     if not file.is_file():
         learn = data.subset((data.table["random"] == "train").to_numpy())
-        model = train(cfg, scheme, "ours", learn, judge.Judge(data, cfg, scheme))[0]
-        file.parent.mkdir(parents=True, exist_ok=True)
-        save_weights(file, model, cfg, "ours", scheme=scheme)
-    return load_weights(file, cfg, "ours")[0]
-
-
-def _space(cfg, scheme, data, file):
-    """An instrument, and the places of all frames."""
-    model = network(cfg, scheme, data, file)
+        save_weights(file, train(cfg, scheme, "ours", learn, judge.Judge(data, cfg, scheme))[0], cfg, "ours", scheme=scheme)
+    model = load_weights(file, cfg, "ours")[0]
     frames = embed.embed_frames(model, data, cfg)
     return Instrument(frames, data, cfg, model), frames
 

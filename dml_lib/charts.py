@@ -8,11 +8,11 @@ from plotly.subplots import make_subplots
 from . import loss as losses
 from .retrieval import LEVELS
 from .sounds.instruments import INSTRUMENTS
-from .palette import HUES
+from .palette import HUES, SYMBOLS
 from .style import TEXT, finish
 
 LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")  # Okabe and Ito's, told apart by the color-blind
-DASHES, SHAPES = ("solid", "dash", "dot", "dashdot"), ("circle", "diamond", "square", "cross")
+DASHES = ("solid", "dash", "dot", "dashdot")
 
 
 def coverage(table):
@@ -78,7 +78,7 @@ def training_curves(histories):
     """
     titles = ("loss by iteration", "validation kNN by iteration", "validation kNN by second")
     fig = make_subplots(1, 3, subplot_titles=titles)
-    styles = dict(zip(histories, (("#d55e00", "solid"), ("#0072b2", "dash"))))
+    styles = dict(zip(histories, zip(HUES, DASHES)))
     for name, history in histories.items():
         for column, series in enumerate((history.loss, history.val_knn_by_iteration, history.val_knn_by_second), 1):
             x, y = zip(*series)
@@ -160,7 +160,7 @@ def accuracy_by_note(tables, title):
     title : str
     """
     fig = make_subplots(2, 1, shared_xaxes=True, row_heights=[0.7, 0.3], vertical_spacing=0.06)
-    for (split, table), color, dash, shape in zip(tables.items(), LINES, DASHES, SHAPES):
+    for (split, table), color, dash, shape in zip(tables.items(), LINES, DASHES, SYMBOLS):
         table = table.dropna(subset="recall")
         x, style = table.index.astype(float), {"legendgroup": split, "hoverinfo": "skip", "showlegend": False}
         both_ways, bounds = np.concatenate([x, x[::-1]]), np.concatenate([table["hi"], table["lo"][::-1]])
@@ -187,7 +187,7 @@ def found_within(curves):
     fig = go.Figure()
     for i, (name, (depths, shares)) in enumerate(curves.items()):
         look = {"color": LINES[i % len(LINES)], "dash": DASHES[i % len(DASHES)]}
-        fig.add_scatter(x=depths, y=shares, name=name, mode="lines+markers", line=look, marker={"symbol": SHAPES[i % len(SHAPES)]})
+        fig.add_scatter(x=depths, y=shares, name=name, mode="lines+markers", line=look, marker={"symbol": SYMBOLS[i % len(SYMBOLS)]})
     fig.update_xaxes(title="answers listened to", type="log", tickvals=list(depths))
     fig.update_yaxes(title="share of questions answered", range=[0, 1.03])
     alt = "Share of questions answered against how many answers are listened to: " + "; ".join(

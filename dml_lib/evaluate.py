@@ -193,12 +193,12 @@ def with_intervals(values, spaces, metric="knn", suffix="", labels=tuple(COLUMNS
     return pd.DataFrame(text, index=found[0].index, columns=found[0].columns)
 
 
-def hidden(values, spaces, metric="knn", suffix=""):
+def hidden(values, spaces):
     """What random splits hide: one row a label and space, one column a split, and how much higher `random` is than the others.
 
     Parameters
     ----------
-    values, spaces, metric, suffix
+    values, spaces
         As in `summary`.
 
     Returns
@@ -206,7 +206,7 @@ def hidden(values, spaces, metric="knn", suffix=""):
     pandas.DataFrame
         Columns `random`, `held_out`, `real`, `random - held_out`, `random - real`; NaN where a split was not run.
     """
-    table = summary(values, spaces, metric, suffix)
+    table = summary(values, spaces)
     table = pd.concat({label: table[label] for label in COLUMNS})
     return table.assign(**{f"random - {split}": table["random"] - table[split] for split in SPLITS[1:]})
 

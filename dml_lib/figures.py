@@ -10,7 +10,7 @@ from plotly.subplots import make_subplots
 from .config import check_name
 from .features import log_compress
 from .sounds import catalog
-from .palette import COLORS, HUES, MARKERS, SYMBOLS, coded, stops_of
+from .palette import HUES, SYMBOLS, coded, stops_of
 from .style import finish, scene
 
 FIGURE_1 = {"trumpet": "#1f4fff", "trombone": "#0a8f2a", "tenor-sax": "#e01010", "clarinet": "#e000e0"}  # the paper's colors
@@ -183,11 +183,9 @@ def learning(snapshots, table, steps):
     fig = go.Figure(frames=[
         go.Frame(name=step, data=[go.Scatter3d(x=x, y=y, z=z)]) for step, (x, y, z) in zip(steps, (points.T for points in places))
     ])
-    instrument, (x, y, z) = table["instrument"], places[-1].T
-    fig.add_scatter3d(
-        x=x, y=y, z=z, mode="markers", text=catalog.titles(table), hoverinfo="text", showlegend=False,
-        marker={"size": 4, "color": instrument.map(COLORS), "symbol": instrument.map(MARKERS), "opacity": 0.9},
-    )
+    looks, (x, y, z) = _coloring("instrument", "instrument", table["instrument"], True), places[-1].T
+    looks |= {"size": 4, "opacity": 0.9, "colorbar": None}
+    fig.add_scatter3d(x=x, y=y, z=z, mode="markers", text=catalog.titles(table), hoverinfo="text", showlegend=False, marker=looks)
     now = {"mode": "immediate", "transition": {"duration": 0}, "frame": {"duration": 500, "redraw": True}}
     slider = {
         "steps": [{"label": step, "method": "animate", "args": [[step], now]} for step in steps], "active": len(steps) - 1,

@@ -1,17 +1,15 @@
-"""The author's film: a cloud that turns once around, as a light GIF for pages and talks."""
+"""The author's film: a cloud that turns once around, as a light GIF for pages and talks.
+
+That of the README, `assets/space.gif`, is the one of chapter 05, of the network that ships.
+"""
 
 import html
 import os
-from pathlib import Path
 
 import numpy as np
 from IPython.display import HTML, Image as Picture
 from PIL import Image, ImageColor, ImageDraw
 
-from . import dataset, embed, evaluate, weights
-from .config import Config
-from .figures import FIGURE_1
-from .paths import Run
 from .style import SCENE
 
 FRAMES, MILLISECONDS = 72, 80  # steps of 5 degrees
@@ -98,38 +96,6 @@ def rotating(path, points, colors, paths=None, size=(400, 300), radius=1.5):
     frames = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
     frames[0].save(path, save_all=True, append_images=frames[1:], duration=MILLISECONDS, loop=0, optimize=True)
     return path.stat().st_size
-
-
-def of_network(path, scheme="instrument_pitch", profile="standard", most=1_200):
-    """Write the film of a trained network: frames by pitch, and through them the four sounds of the paper's Figure 1.
-
-    That of the README is `film.of_network("assets/space.gif")`, of the network that ships.
-
-    Parameters
-    ----------
-    path : path
-        A GIF file.
-    scheme : str
-        Of `SCHEMES`, or a file of weights; see `weights.find`.
-    profile : str
-        Whose sounds are shown: the test sounds of its random split.
-    most : int
-        Frames.
-
-    Returns
-    -------
-    int
-        Bytes.
-    """
-    cfg = Config.preset(profile)
-    model, _ = weights.load_weights(weights.find(scheme), cfg, "ours")
-    data, _ = dataset.build(cfg, Run(profile))
-    data = data.subset((data.table["random"] == "test").to_numpy())
-    z = embed.embed_frames(model, data, cfg)
-    rows = evaluate.frame_sample(data, np.arange(len(data)), most, cfg.seed)
-    notes = data.table["note_number"].to_numpy()[data.sound_of_frame()[rows]]
-    lines = {color: z[data.where(dataset.exemplar(data.table, slug))] for slug, color in FIGURE_1.items()}
-    return rotating(Path(path), z[rows], grays(notes), lines)
 
 
 def show(path, alt):

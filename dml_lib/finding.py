@@ -203,7 +203,7 @@ def summary(values, names):
     return pd.DataFrame(columns, index=list(METHODS.values()))
 
 
-def curves(found, right="sound"):
+def curves(found):
     """For each method, the share of questions answered within each of `DEPTHS`; see `charts.found_within`."""
-    rows = found[found["right"] == right].groupby("method")[list(DEPTHS)].mean()
+    rows = found[found["right"] == "sound"].groupby("method")[list(DEPTHS)].mean()
     return {METHODS[method]: (DEPTHS, rows.loc[method].tolist()) for method in METHODS}

@@ -49,7 +49,7 @@ def held(out):
     who = out / ".holder"
     try:
         with FileLock(out / ".lock", timeout=0):
-            (out / files.MAP_MARK).touch()  # stays where a system removes locks
+            (out / files.MAP_MARK).open("a").close()  # stays where a system removes locks
             who.write_text(f"process {os.getpid()} on {os.uname().nodename if hasattr(os, 'uname') else 'this machine'}")
             try:
                 yield
@@ -235,11 +235,5 @@ def listen(table, out, weights, digest, audio, executor, progress, say):
         for key, body in zip(names, bodies):
             if body is not None:
                 replace_file(previews / f"{key[:16]}.mp3", lambda path: path.write_bytes(body))
-        magnitudes.write(names, _alike(x), reasons)
-        places.write(names, _alike(z), reasons, pd.DataFrame(facts))
-
-
-def _alike(arrays):
-    """The arrays, those without rows as wide as the others."""
-    width = max(a.shape[1] for a in arrays)
-    return [a if len(a) else np.zeros((0, width)) for a in arrays]
+        magnitudes.write(names, x, reasons)
+        places.write(names, z, reasons, pd.DataFrame(facts))

@@ -24,14 +24,10 @@ def _lighter(color, amount):
     return "#%02x%02x%02x" % tuple(np.rint(rgb + (target - rgb) * abs(amount)).astype(int))
 
 
-def _style(inst):
-    members = [i.slug for i in INSTRUMENTS.values() if i.family == inst.family]
-    place = members.index(inst.slug)
-    return _lighter(HUES[FAMILIES.index(inst.family)], (-0.35, 0.0, 0.3, 0.55)[place]), SYMBOLS[place]
-
-
-COLORS = {inst.slug: _style(inst)[0] for inst in INSTRUMENTS.values()}
-MARKERS = {inst.slug: _style(inst)[1] for inst in INSTRUMENTS.values()}
+LOOKS = {  # of each instrument: color, and place in `SYMBOLS`
+    inst.slug: (_lighter(hue, (-0.35, 0.0, 0.3, 0.55)[place]), place)
+    for family, hue in zip(FAMILIES, HUES) for place, inst in enumerate(i for i in INSTRUMENTS.values() if i.family == family)
+}
 
 
 def looks_of(column, names):
@@ -50,7 +46,7 @@ def looks_of(column, names):
         Hex color, and place in `SYMBOLS`.
     """
     own = {
-        "instrument": {slug: (COLORS[slug], SYMBOLS.index(MARKERS[slug])) for slug in INSTRUMENTS},
+        "instrument": LOOKS,
         "family": {family: (HUES[i], i % len(SYMBOLS)) for i, family in enumerate(FAMILIES)},
         "dynamics": {name: (color, 0) for name, color in zip(DYNAMICS, stops_of("Viridis", len(DYNAMICS)))},
     }.get(column, {})

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from . import disputes, hearing, trajectories
+from . import disputes, hearing
 from .config import check_name
 from .sounds import decode, files
 from .sounds.labels import parse_note
@@ -163,7 +163,7 @@ def ask(library, sounds=(), at=None, unlike=(), plus=(), k=10, **filters):
         used = [row]
         for b, c in zip(unlike, plus):
             (z_b, row_b), (z_c, row_c) = place(b, library), place(c, library)
-            target, used = trajectories.analogy(target, z_b, z_c), [*used, row_b, row_c]
+            target, used = target - z_b + z_c, [*used, row_b, row_c]
         fits = allowed.copy()
         fits[[i for i in used if i is not None]] = False
         answers.append(nearest(target, library, k, fits, at is not None).assign(query=name))

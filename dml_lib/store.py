@@ -93,7 +93,7 @@ class FeatureStore:
         shard = self.folder / (digest(keys, reasons) if any(reasons) else digest(keys))  # one that failed may be tried again
         temporary = Path(tempfile.mkdtemp(prefix=".", dir=self.folder))
         try:
-            np.save(temporary / "frames.npy", np.concatenate(features).astype(self.dtype))
+            np.save(temporary / "frames.npy", np.concatenate([f for f in features if len(f)] or features[:1]).astype(self.dtype))
             index.to_parquet(temporary / "index.parquet", index=False)
             os.rename(temporary, shard)
         except OSError:

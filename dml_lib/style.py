@@ -8,7 +8,6 @@ import itertools
 import os
 from string import Template
 
-import plotly.graph_objects as go
 import plotly.io as pio
 from plotly.io.base_renderers import MimetypeRenderer
 from plotly.io.json import to_json_plotly
@@ -53,14 +52,14 @@ class BookRenderer(MimetypeRenderer):
         self.numbers = itertools.count()  # shared by the copies that Plotly makes of a renderer
 
     def to_mimebundle(self, fig_dict):
-        figure = go.Figure(fig_dict)
-        about = figure.layout.meta or {}
+        layout = fig_dict["layout"]
+        about = layout.get("meta") or {}
         config = {"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": SPARE}
         whole = {key: fig_dict.get(key, []) for key in ("data", "layout", "frames")} | {"config": config}
         number = next(self.numbers)
         script = "" if number else '<script id="plotly" src="../plotly.min.js" async></script>'
         body = Template(DRAW).substitute(
-            name=f"plot-{number}", height=figure.layout.height or 450, figure=to_json_plotly(whole), then=LINK_CAMERAS if about.get("linked") else "",
+            name=f"plot-{number}", height=layout.get("height", 450), figure=to_json_plotly(whole), then=LINK_CAMERAS if about.get("linked") else "",
         )
         alt = html.escape(about.get("alt", ""), quote=True)
         return {"text/html": f'{script}<div role="img" aria-label="{alt}">{body}</div>'}

@@ -1,7 +1,7 @@
 """Paths through a space of sounds: (n_steps, n_dims) arrays, one point a step of time.
 
 Ways between points (`line`, `spline`, `geodesic`) run at constant speed; walks wander; `stretch` changes the duration of
-any path. A drawn path is the `line` through its points, an analogy a point like any other.
+any path. A drawn path is the `line` through its points, an analogy, a - b + c, a point like any other.
 
 Source
 ------
@@ -67,16 +67,6 @@ def spline(points, n_steps):
     return line(fine, n_steps)
 
 
-def analogy(a, b, c):
-    """The point that is to c as a is to b: a - b + c.
-
-    Source
-    ------
-    Thesis, analogies of sounds: tenor saxophone - soprano saxophone + French horn.
-    """
-    return np.asarray(a) - np.asarray(b) + np.asarray(c)
-
-
 def stretch(path, n_steps):
     """The same path in another time, (n_steps, n_dims): each part lasts the same share of the whole as before.
 
@@ -98,16 +88,14 @@ class Graph:
     ----------
     z : np.ndarray, (n, n_dims)
     k : int
-    n_points : int
-        Places in the sample.
     seed : int
     """
 
-    def __init__(self, z, k=GRAPH_NEIGHBORS, n_points=GRAPH_POINTS, seed=0):
+    def __init__(self, z, k=GRAPH_NEIGHBORS, seed=0):
         z = np.unique(z, axis=0)
         if len(z) < 2:
             raise ValueError(f"expected at least two different places, found {len(z)}: use a larger corpus")
-        self.points = np.random.default_rng([seed, 11]).permutation(z)[:n_points]
+        self.points = np.random.default_rng([seed, 11]).permutation(z)[:GRAPH_POINTS]
         near = kneighbors_graph(self.points, min(k, len(self.points) - 1), mode="distance")
         self.edges = near.maximum(near.T).tocsr()
         self.part = connected_components(self.edges, directed=False)[1]
@@ -143,7 +131,7 @@ class Graph:
         return self.points[nodes]
 
 
-def walk(start, n_steps, seed, step=WALK_STEP, smoothing=WALK_SMOOTHING):
+def walk(start, n_steps, seed, step=WALK_STEP):
     """A smoothed random walk, (n_steps, n_dims).
 
     Parameters
@@ -152,8 +140,6 @@ def walk(start, n_steps, seed, step=WALK_STEP, smoothing=WALK_SMOOTHING):
     n_steps, seed : int
     step : float
         Each coordinate changes by up to this much, uniformly.
-    smoothing : int
-        Points that each point is the mean of.
 
     Source
     ------
@@ -162,4 +148,4 @@ def walk(start, n_steps, seed, step=WALK_STEP, smoothing=WALK_SMOOTHING):
     rng = np.random.default_rng([seed, 12])
     moves = rng.uniform(-step, step, (len(_steps(n_steps)) - 1, len(start)))
     path = np.asarray(start) + np.concatenate([np.zeros((1, len(start))), np.cumsum(moves, axis=0)])
-    return uniform_filter1d(path, smoothing, axis=0, mode="nearest")
+    return uniform_filter1d(path, WALK_SMOOTHING, axis=0, mode="nearest")

@@ -253,4 +253,3 @@ def test_what_random_splits_hide():
     assert list(table.index) == [("instrument", "pitch"), ("pitch", "pitch")]
     assert table.loc[("pitch", "pitch"), "random - real"] == pytest.approx(0.3)
     assert np.isnan(table.loc[("pitch", "pitch"), ["held_out", "random - held_out"]].astype(float)).all()
-    assert hidden(values, ["pitch"], suffix=".frame").loc[("pitch", "pitch"), "random"] == 0.8

@@ -74,7 +74,7 @@ def test_cloud_colors_are_those_of_the_palette(sounds):
     assert (look["cmin"], look["cmax"]) == (-0.5, n - 0.5)
     for code, symbol, slug in zip(look["color"], look["symbol"], sounds["instrument"]):
         share = (code - look["cmin"]) / n
-        assert [color for at, color in look["colorscale"] if at <= share][-1] == palette.COLORS[slug] and symbol == palette.MARKERS[slug]
+        assert [color for at, color in look["colorscale"] if at <= share][-1] == palette.LOOKS[slug][0] and symbol == palette.SYMBOLS[palette.LOOKS[slug][1]]
         glyph, name = look["colorbar"]["ticktext"][code].split()
         assert name == slug and figures.GLYPHS[palette.SYMBOLS.index(symbol)] == glyph
 
@@ -94,7 +94,7 @@ def test_the_film_of_a_training_shows_each_snapshot_and_rests_on_the_last(sounds
     for frame, places in zip(fig.frames, snapshots):
         assert np.allclose(np.stack([frame.data[0].x, frame.data[0].y, frame.data[0].z]).T, places)
     assert np.allclose(fig.data[0].x, 2) and fig.layout.sliders[0].active == 2
-    assert list(fig.data[0].marker.color) == [palette.COLORS[i] for i in sounds["instrument"]]
+    assert list(fig.data[0].marker.symbol) == [palette.SYMBOLS[palette.LOOKS[i][1]] for i in sounds["instrument"]]
     assert tuple(fig.layout.scene.zaxis.range) == (2, 4)  # from the lowest of all snapshots to the highest
 
 
@@ -117,7 +117,7 @@ def test_side_by_side_shows_the_same_sounds_in_each_space(sounds):
     fig = figures.side_by_side({"a": z, "b_2": -z, "c": z, "d": z}, sounds)
     assert [t.scene for t in fig.data] == ["scene", "scene2", "scene3", "scene4"] and fig.layout.meta["linked"]
     assert np.allclose(fig.data[0].x, -fig.data[1].x) and fig.layout.annotations[1].text == "b 2"
-    assert list(fig.data[2].marker.symbol) == [palette.MARKERS[i] for i in sounds["instrument"]]
+    assert list(fig.data[2].marker.symbol) == [palette.SYMBOLS[palette.LOOKS[i][1]] for i in sounds["instrument"]]
 
 
 def test_cloud_can_begin_with_pitch(sounds):

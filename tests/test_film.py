@@ -5,7 +5,7 @@ import pytest
 from IPython.display import Image as Picture
 from PIL import Image
 
-from dml_lib import film, train, weights
+from dml_lib import film
 
 POINTS = np.random.default_rng(0).normal(size=(200, 3))
 RED = ["#ff0000"] * 200
@@ -60,20 +60,6 @@ def test_grays_run_from_black_to_white():
 def test_points_and_colors_must_fit(tmp_path, points, colors):
     with pytest.raises(ValueError, match="n colors"):
         film.rotating(tmp_path / "film.gif", points, colors)
-
-
-def test_the_film_of_a_network_shows_test_sounds(tmp_path, make_dataset, cfg, monkeypatch):
-    data, seen, model = make_dataset(), {}, train.untrained(cfg, "ours")
-    data.table["instrument"], data.table["random"] = np.resize(list(film.FIGURE_1), len(data)), np.repeat(["test", "train"], 20)
-    data.table["articulation"], data.table["seconds"] = "long", np.arange(len(data))
-    weights.save_weights(tmp_path / "net", model, cfg, "ours")
-    monkeypatch.setattr(film.Config, "preset", lambda profile: cfg)
-    monkeypatch.setattr(film.dataset, "build", lambda cfg, run: (data, None))
-    monkeypatch.setattr(film, "rotating", lambda path, points, colors, paths: seen.update(points=points, paths=paths) or len(colors))
-    z = film.embed.embed_frames(model, data, cfg)
-    tested = z[:data.start[20]]
-    assert film.of_network(tmp_path / "film.gif", tmp_path / "net") == len(tested) and np.allclose(seen["points"], tested, atol=1e-6)
-    assert all(np.allclose(seen["paths"][color], z[data.where(i)], atol=1e-6) for i, color in enumerate(film.FIGURE_1.values()))
 
 
 def test_show_in_a_page_and_live(tmp_path, monkeypatch):

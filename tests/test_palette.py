@@ -5,13 +5,12 @@ from dml_lib.sounds.instruments import INSTRUMENTS
 
 
 def test_palette_gives_each_instrument_its_own_look():
-    looks = {(palette.COLORS[s], palette.MARKERS[s]) for s in INSTRUMENTS}
-    assert len(looks) == len(INSTRUMENTS) == len(set(palette.COLORS.values()))
+    assert list(palette.LOOKS) == list(INSTRUMENTS) and len({color for color, _ in palette.LOOKS.values()}) == len(INSTRUMENTS)
 
 
 def test_looks_follow_the_palette_and_tell_all_others_apart():
     looks = palette.looks_of("instrument", ["tuba", "trumpet", "unlabeled", "theremin"])
-    assert list(looks) == ["trumpet", "tuba", "theremin", "unlabeled"] and looks["tuba"][0] == palette.COLORS["tuba"]
+    assert list(looks) == ["trumpet", "tuba", "theremin", "unlabeled"] and looks["tuba"][0] == palette.LOOKS["tuba"][0]
     sources = palette.looks_of("library", [f"source {i}" for i in range(18)])
     assert len(set(sources.values())) == 18
     assert list(palette.looks_of("dynamics", ["ff", "pp", "mf"])) == ["pp", "mf", "ff"]

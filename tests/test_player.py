@@ -74,7 +74,7 @@ def test_map_folder_holds_the_table_and_nothing_named_by_strangers(tmp_path, sou
     assert list(by_title) == ["pitch", "instrument", "family", "dynamics", "articulation"]
     codes = np.frombuffer(base64.b64decode(by_title["instrument"]["data"]), "<u2")
     assert [by_title["instrument"]["values"][c] for c in codes] == table["instrument"].fillna("unlabeled").tolist()
-    assert by_title["instrument"]["colors"][0] == palette.COLORS["trumpet"] and not by_title["dynamics"]["varied"]
+    assert by_title["instrument"]["colors"][0] == palette.LOOKS["trumpet"][0] and not by_title["dynamics"]["varied"]
     pitch = np.frombuffer(base64.b64decode(by_title["pitch"]["data"]), "<f4")
     assert np.isnan(pitch[0]) and (pitch[1:] == table["note_number"][1:].astype(float)).all()
     names = sorted(str(f.relative_to(tmp_path)) for f in tmp_path.rglob("*") if f.is_file())

@@ -48,10 +48,6 @@ def test_stretch_keeps_the_ends_and_the_timing():
     assert np.array_equal(T.stretch(path, 3), path)
 
 
-def test_analogy():
-    assert T.analogy([1, 2], [1, 0], [5, 5]).tolist() == [5, 7]
-
-
 @pytest.fixture
 def ring():
     """400 places on a circle: the straight way across it holds no data."""

@@ -388,17 +388,11 @@ function rangeLegend(c, box) {
 }
 
 // ---- selection and what is saved of it
-function inside(polygon, x, y) {
-  let odd = false;
-  for (let i = 0, j = polygon.length - 1; i < polygon.length; j = i++) {
-    const [a, b] = polygon[i], [c, d] = polygon[j];
-    if ((b > y) !== (d > y) && x < (c - a) * (y - b) / (d - b) + a) odd = !odd;
-  }
-  return odd;
-}
-function lasso(polygon) {
+function lasso(points) {
+  const area = new Path2D(), ratio = ink.getTransform().a;   // a place is asked for in pixels of the canvas
+  points.forEach(p => area.lineTo(...p));
   scene.projectAll();
-  for (let i = 0; i < n; i++) if (matches[i] && inside(polygon, scene.x[i], scene.y[i])) selected[i] = 1;
+  for (let i = 0; i < n; i++) if (matches[i] && ink.isPointInPath(area, ratio * scene.x[i], ratio * scene.y[i], "evenodd")) selected[i] = 1;
   restate();
 }
 function chosenSounds() {
@@ -576,7 +570,7 @@ function choices(holder, names, act) {
     });
   });
 }
-function home() { Object.assign(scene, { yaw: 0.7, pitch: 0.45, zoom: 1, pan: [0, 0], center: [0, 0, 0] }); paint(); }
+function home() { scene.home(); paint(); }
 function theme(dark) {
   document.documentElement.dataset.theme = dark ? "dark" : "light";
   const unit = name => rgbOf(css(name)).map(v => v / 255);

@@ -35,7 +35,8 @@ const UNIFORMS = "turn center zoom shift perspective size pixels fog ground rim 
 
 class Scene {
   constructor(canvas, points, way) {
-    Object.assign(this, { canvas, n: points.length / 3, yaw: 0.7, pitch: 0.45, zoom: 1, pan: [0, 0], flat: -1 });
+    Object.assign(this, { canvas, n: points.length / 3, flat: -1 });
+    this.home();
     const low = [Infinity, Infinity, Infinity], high = [-Infinity, -Infinity, -Infinity];
     for (const some of [points, way]) some.forEach((v, i) => { low[i % 3] = Math.min(low[i % 3], v); high[i % 3] = Math.max(high[i % 3], v); });
     this.middle = low.map((v, a) => (v + high[a]) / 2);
@@ -44,24 +45,24 @@ class Scene {
       this.half = Math.max(this.half, Math.hypot(...this.middle.map((v, a) => way[i + a] - v)));
     }
     this.box = low.map((v, a) => (high[a] - v) / 2 / this.half);
-    this.center = [0, 0, 0];
     this.xyz = this.inside(points);
     this.look = new Float32Array(this.n).fill(4);
     this.rgb = new Uint8Array(3 * this.n).fill(128);
     this.x = new Float32Array(this.n); this.y = new Float32Array(this.n); this.z = new Float32Array(this.n);
     this.order = shuffled(this.n);                            // any first part of it is a fair sample of the cloud
     this.shown = this.n;
-    this.ground = [1, 1, 1]; this.rim = this.mark = [0, 0, 0]; this.faded = [0.6, 0.6, 0.6];
     canvas.addEventListener("webglcontextlost", e => e.preventDefault());
     canvas.addEventListener("webglcontextrestored", () => { this.start(); this.draw(); });
     this.start();
   }
 
+  home() { Object.assign(this, { yaw: 0.7, pitch: 0.45, zoom: 1, pan: [0, 0], center: [0, 0, 0] }); }
+
   // From the coordinates of the space to the cube of the scene, for any number of points.
   inside(points) { return Float32Array.from(points, (v, i) => (v - this.middle[i % 3]) / this.half); }
 
   start() {
-    const gl = this.gl = this.canvas.getContext("webgl", { antialias: false, alpha: false, preserveDrawingBuffer: false });
+    const gl = this.gl = this.canvas.getContext("webgl", { antialias: false, alpha: false });
     if (!gl) { this.plain = this.canvas.getContext("2d"); return; }
     const program = gl.createProgram();
     for (const [kind, text] of [[gl.VERTEX_SHADER, VERTEX], [gl.FRAGMENT_SHADER, FRAGMENT]]) {
