@@ -37,5 +37,7 @@ def load(scheme, device="cpu"):
     Our choice.
     """
     from .encoder import Encoder  # torch takes seconds to import
+    from .paths import find_weights
+    from .weights import open_weights
 
-    return Encoder.load(scheme, device)
+    return Encoder(*open_weights(find_weights(scheme), scheme)).to(device)

@@ -15,14 +15,14 @@ import numpy as np
 import pandas as pd
 import torch
 
-from . import embed, library, nearest, tensors, train
+from . import embed, library, nearest, train
 from .config import check_name
 from .dataset import Dataset
 from .evaluate import COLUMNS
 from .judge import LABELS, Judge
 from .neighborhoods import USES, Neighborhoods
 from .splits import random_split
-from .weights import ADVICE, open_weights, save_weights
+from .weights import opened, save_weights
 
 ITERATIONS, RATE = 1_000, 3e-4  # a third of the rate that a network learns with from nothing
 ENOUGH = 0.5  # share of sounds with all labels of a scheme from which names are believed to tell
@@ -164,8 +164,7 @@ def train_on(place, file, output):
     ValueError
         See `library.sounds` and `adapt`; a network of another recipe than ours.
     """
-    card = tensors.read(file, "weights", ADVICE)[1]
-    start, cfg = open_weights(file)
+    start, cfg, card = opened(file)
     if card["recipe"] != "ours" or card.get("scheme") not in USES:
         raise ValueError(f"expected a network of our recipe that says its scheme, found {file}: name one that ships")
     model, before, after, told = adapt(library.sounds(place, cfg), start, cfg, card["scheme"])

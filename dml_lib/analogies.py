@@ -22,7 +22,6 @@ from .config import check_name
 from .evaluate import COLUMNS, frame_sample, interval, labeled_sounds, summary, with_intervals
 from .nearest import knn_predict, validate
 from .results import published
-from .splits import SPLITS
 
 RELATIVES = (  # lower and higher
     ("trombone", "trumpet"), ("english-horn", "oboe"), ("tenor-sax", "soprano-sax"), ("baritone-sax", "alto-sax"), ("flute", "piccolo"),
@@ -156,8 +155,8 @@ def evaluate(points, dataset, split="random", seed=0, most=2_000):
 
 def report(embeddings, dataset, seed=0):
     """`evaluate` for several spaces and every split that the dataset has: `<space>.analogy_<score>.<kind>.<split>`."""
-    values, splits = {}, [split for split in SPLITS if split in dataset.table]
-    for (space, (_, points)), split in itertools.product(embeddings.items(), splits):
+    values = {}
+    for (space, (_, points)), split in itertools.product(embeddings.items(), dataset.splits):
         for name, value in evaluate(points, dataset, split, seed).items():
             score, kind, *end = name.split(".")
             values[".".join([space, f"analogy_{score}", kind, split, *end])] = value

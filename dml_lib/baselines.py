@@ -177,7 +177,7 @@ def fit(name, learn, label, cfg, native=False, validate=None):
     if method.sees == "windows":
         return _network(method, learn, label, cfg.with_(n_dims=n_dims), validate)
     learn = learn.subset(column.notna().to_numpy()) if method.labels else learn
-    x, classes = _vectors(learn.table, method), pd.factorize(column.dropna())[0]
+    x, classes = np.stack(learn.table[method.sees]), pd.factorize(column.dropna())[0]
     n_dims = min(n_dims, *x.shape, classes.max() if name == "pca_lda" else n_dims)
     model = method.make(n_dims, cfg.seed)
     if not method.transductive:
@@ -185,16 +185,12 @@ def fit(name, learn, label, cfg, native=False, validate=None):
 
     def space(dataset):
         if not method.transductive:
-            return None, model.transform(_vectors(dataset.table, method)).astype(np.float32)
+            return None, model.transform(np.stack(dataset.table[method.sees])).astype(np.float32)
         together = pd.concat([learn.table, dataset.table]).drop_duplicates("sound_id")
-        placed = pd.DataFrame(model.fit_transform(_vectors(together, method)), together["sound_id"])
+        placed = pd.DataFrame(model.fit_transform(np.stack(together[method.sees])), together["sound_id"])
         return None, placed.loc[dataset.table["sound_id"]].to_numpy(np.float32)
 
     return space
-
-
-def _vectors(table, method):
-    return np.stack(table[method.sees])
 
 
 def _network(method, learn, label, cfg, validate):
@@ -210,15 +206,14 @@ def _network(method, learn, label, cfg, validate):
     return space
 
 
-def cost(name, x, n_dims=3, seed=0):
-    """What a vector method costs.
+def cost(name, x):
+    """What a vector method costs in three dimensions.
 
     Parameters
     ----------
     name : str
     x : np.ndarray, (n_sounds, n_features)
         Vectors; it is fitted to all but the last, which is placed afterwards.
-    n_dims, seed : int
 
     Returns
     -------
@@ -227,7 +222,7 @@ def cost(name, x, n_dims=3, seed=0):
         fit again; `peak_mb`, the most memory that its arrays took, in MB.
     """
     method = METHODS[check_name("method", name, METHODS)]
-    model, known, seconds = method.make(n_dims, seed), x[:-1], []
+    model, known, seconds = method.make(3, 0), x[:-1], []
     steps = (
         lambda: model.fit(known),
         lambda: model.fit(x) if method.transductive else model.transform(x[-1:]),

@@ -240,7 +240,7 @@ def sonify_(n_units=1_000_000, n_paths=12, sounds_per_instrument=64):
     rng, table = np.random.default_rng(0), catalog.table(CFG.with_(sounds_per_instrument=sounds_per_instrument))
     with tempfile.TemporaryDirectory() as folder:
         data = analyze(table, CFG, paths.Run("benchmark", folder), progress=False)[0].leveled(CFG.level)
-    model = load_weights(embedding.find("instrument"), CFG, "ours")[0]
+    model = load_weights(paths.find_weights("instrument"), CFG, "ours")[0]
     z, n = embedding.embed_frames(model, data, CFG), -(-n_units // len(data.frames))
     points, many = embedding.sound_points(z, data), np.tile(data.n_frames, n)
     corpus = Dataset(pd.concat([data.table] * n, ignore_index=True), np.tile(data.frames, (n, 1)), many)

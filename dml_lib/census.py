@@ -36,7 +36,7 @@ def axes(table):
     return geometry.axis_meanings(table[["x", "y", "z"]].to_numpy(), measured)
 
 
-def copies(table, facts, magnitudes, threshold=0.97, k=5):
+def copies(table, facts, magnitudes):
     """Pairs of sounds that are copies, exact ones and near ones, in one library or two; most alike first.
 
     Parameters
@@ -46,8 +46,6 @@ def copies(table, facts, magnitudes, threshold=0.97, k=5):
     facts : pandas.DataFrame
         With `sketch`, in the same order.
     magnitudes : store.FeatureStore
-    threshold, k
-        See `duplicates.pairs`.
 
     Returns
     -------
@@ -55,7 +53,7 @@ def copies(table, facts, magnitudes, threshold=0.97, k=5):
         `sound_a, sound_b, correlation, path_a, path_b`.
     """
     sketches = np.frombuffer(b"".join(facts["sketch"]), np.float32).reshape(len(facts), -1)
-    a, b = duplicates.candidates(sketches, threshold, k)
+    a, b = duplicates.candidates(sketches)
     rows, place = np.unique(np.concatenate([a, b]), return_inverse=True)
     a_, b_ = place[:len(a)], place[len(a):]
     sounds = Lazily(magnitudes, magnitudes.index().set_index("key").loc[table["checksum"].iloc[rows]])
@@ -70,7 +68,7 @@ def copies(table, facts, magnitudes, threshold=0.97, k=5):
             pair = slice(first, first + BLOCK)
             likeness[pair] = np.einsum("ij,ij->i", *(_read(file, each[pair], marks.shape[1]) for each in (a_, b_)))
     near = pd.DataFrame({"row_a": a, "row_b": b, "correlation": likeness})
-    found = duplicates.listed(near, table["sound_id"], threshold, k).sort_values("correlation", ascending=False, kind="stable")
+    found = duplicates.listed(near, table["sound_id"]).sort_values("correlation", ascending=False, kind="stable")
     paths = table["path"].to_numpy()
     return found.assign(path_a=paths[found["row_a"]], path_b=paths[found["row_b"]])[COPIES]
 

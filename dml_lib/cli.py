@@ -153,12 +153,12 @@ def train(what, output, weights):
     """Make the network of a SCHEME that ships, or go on training one on the sounds of a FOLDER or of a map."""
     from pathlib import Path
 
-    from . import adapt, paths, shipping, weights as networks
+    from . import adapt, paths, shipping
 
     if what not in SCHEMES and Path(what).is_dir():
         if not output:
             raise click.UsageError(f"expected a file to write the network of {what} to: add -o my.safetensors, then map with --weights my.safetensors")
-        return click.echo(adapt.train_on(what, networks.find(weights), output))
+        return click.echo(adapt.train_on(what, paths.find_weights(weights), output))
     for written in shipping.ship(what, folder=Path(output or paths.WEIGHTS), say=click.echo):
         click.echo(f"written: {written}")
     if not output:

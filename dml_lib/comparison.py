@@ -42,8 +42,7 @@ def trials(seeds):
 def _trial(cfg, name, native, label, data, tests, said):
     """Fit one method, and judge it on all splits and, where it learned of instruments or of nothing, by listeners."""
     method, row = METHODS[name], name + "_native" * native
-    parts = data.table[[split for split in splits.SPLITS if split in data.table]]
-    judged = data.subset(experiments.judged_sounds(parts, SOUNDS, cfg.seed))
+    judged = experiments.judged_sounds(data, SOUNDS, cfg.seed)
     learn = judged if method.few else data
     learn = learn.subset((learn.table["random"] == "train").to_numpy())
     space = baselines.fit(name, learn, label, cfg, native, judge.Judge(data, cfg, label))

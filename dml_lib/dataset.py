@@ -14,7 +14,7 @@ from tqdm import tqdm
 from . import features
 from .config import check_name
 from .sounds import catalog, decode, soundfont, sources
-from .splits import protocols
+from .splits import SPLITS, protocols
 from .store import FeatureStore, digest
 
 SILENT_DB = 60.0
@@ -46,6 +46,11 @@ class Dataset:
     def start(self):
         """Where each sound begins in `frames`, (n_sounds,), int64."""
         return np.cumsum(self.n_frames) - self.n_frames
+
+    @property
+    def splits(self):
+        """Which of `SPLITS` its table has; networks of one run share the training sounds of all."""
+        return [split for split in SPLITS if split in self.table]
 
     def __len__(self):
         return len(self.table)
@@ -83,10 +88,6 @@ class Dataset:
         within = np.clip(t, 0, self.n_frames[sounds][:, None] - 1)
         x = self.frames[self.start[sounds][:, None] + within].astype(np.float32)
         return x * (t == within)[:, :, None] if zero_padding else x
-
-    def energy(self):
-        """Summed magnitude of each frame, (n_frames_total,), float32."""
-        return self.frames.sum(axis=1, dtype=np.float32)
 
     def audible(self, within_db=SILENT_DB):
         """Which frames count as sound: peak within 60 dB, or so many, of their sound's maximum; all frames if none.
@@ -159,10 +160,7 @@ def _analyze(rows, cfg):
     sounds, reasons = [], []
     for row in rows.to_dict("records"):
         try:
-            if isinstance(row.get("path"), str):
-                sounds.append(decode.decode(row["path"], cfg.sr)[0])
-            else:
-                sounds.append(decode.resample(*catalog.audio(row), cfg.sr))
+            sounds.append(catalog.audio(row, cfg.sr)[0])
             reasons.append("")
         except (soundfont.RenderError, decode.DecodeError) as error:
             reasons.append(str(error))

@@ -14,17 +14,10 @@ import numpy as np
 import pandas as pd
 
 from .features import log_compress
-from .splits import SPLITS
 
 LOUD_DB = 30.0  # frames within it of the loudest say what pitch and brightness a sound has
 HARMONICS, FALL, BETWEEN = 10, 0.8, 0.5  # of the estimate: how many, each weaker by, weight of those half-way
 APART = 0.75  # semitones; the estimate comes in steps of half of one
-
-
-def loud(x):
-    """Frames of magnitudes (n_frames, n_bins) whose peak is within `LOUD_DB` of the loudest, (n,), int64."""
-    peak = x.max(axis=1)
-    return np.flatnonzero(peak >= peak.max() * 10 ** (-LOUD_DB / 20))
 
 
 def pitch(x, cfg):
@@ -61,8 +54,8 @@ def pitch(x, cfg):
 
 def heard_notes(dataset, cfg):
     """`pitch` of the loud frames of each sound, (n_sounds,), float."""
-    sounds = (dataset.features(i).astype(np.float32) for i in range(len(dataset)))
-    return np.array([pitch(x[loud(x)], cfg) for x in sounds])
+    loud = dataset.audible(LOUD_DB)
+    return np.array([pitch(dataset.features(i)[loud[dataset.where(i)]].astype(np.float32), cfg) for i in range(len(dataset))])
 
 
 def apart(table, heard):
@@ -91,7 +84,7 @@ def notes(table):
 
 def without(dataset, wrong):
     """The same sounds, but nothing is tested on those whose label is `wrong` (n_sounds, bool)."""
-    told = {name: dataset.table[name].where(~wrong | (dataset.table[name] != "test"), "") for name in SPLITS if name in dataset.table}
+    told = {name: dataset.table[name].where(~wrong | (dataset.table[name] != "test"), "") for name in dataset.splits}
     return replace(dataset, table=dataset.table.assign(**told))
 
 

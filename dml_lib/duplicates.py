@@ -16,6 +16,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from .features import log_compress
 
+COPY, MOST = 0.97, 5  # correlation from which sounds count as copies; so many at most, the most alike, are listed for a sound
 N_FRAMES = 10  # half a second from the onset: later, copies differ by release, loop and length
 SKETCH_DIMS, SKETCH_ROOM = 32, 2.0  # of a sketch, and squared stretch of a distance in it: one of 1,000 copies is stretched more
 BLOCK_VALUES = 2**24  # of magnitudes or correlations in memory at a time: 64 MB
@@ -51,29 +52,21 @@ def fingerprint(dataset):
     return out
 
 
-def leaks(dataset, threshold=0.97):
+def leaks(dataset):
     """How much each two libraries have in common, among sounds with the same instrument and note.
 
     Parameters
     ----------
     dataset : Dataset
         With `library, source_family, instrument, note_number` in its table; sounds without a label are left out.
-    threshold : float
-        Correlation from which sounds count as copies.
 
     Returns
     -------
     pandas.DataFrame
         `library_a, family_a, library_b, family_b`; `notes`: instrument-note pairs that both have; `mean, median` over
-        them of the best match; `share_above` of them; `instruments` that both have, and `instruments_above`: those
-        whose mean is. Most alike first; pairs without a common note are left out.
-
-    Raises
-    ------
-    ValueError
-        The threshold is no correlation above 0.
+        them of the best match; `share_above` of them, those that count as copies; `instruments` that both have, and
+        `instruments_above`: those whose mean does. Most alike first; pairs without a common note are left out.
     """
-    _check(threshold)
     marks = fingerprint(dataset)
     table = dataset.table.reset_index(drop=True).dropna(subset=["instrument", "note_number"])
     columns = "library_a family_a library_b family_b instrument note best".split()
@@ -86,49 +79,10 @@ def leaks(dataset, threshold=0.97):
     found, libraries = pd.DataFrame(found, columns=columns), columns[:4]
     means = found.groupby([*libraries, "instrument"])["best"].mean()
     result = found.groupby(libraries)["best"].agg(
-        notes="size", mean="mean", median="median", share_above=lambda best: (best >= threshold).mean())
+        notes="size", mean="mean", median="median", share_above=lambda best: (best >= COPY).mean())
     result["instruments"] = means.groupby(libraries).size()
-    result["instruments_above"] = (means >= threshold).groupby(libraries).sum()
+    result["instruments_above"] = (means >= COPY).groupby(libraries).sum()
     return result.reset_index().sort_values("mean", ascending=False, ignore_index=True)
-
-
-def pairs(dataset, threshold=0.97, k=5, between_libraries=False):
-    """The near-identical sounds themselves, labeled or not.
-
-    Only sounds whose sketches are near are compared. Of many copies of one
-    sound each is listed with some of the others.
-
-    Parameters
-    ----------
-    dataset : Dataset
-        With `sound_id` in its table, and `library` for `between_libraries`.
-    threshold : float
-        Correlation from which sounds count as copies.
-    k : int
-        At most so many copies, the most alike, are listed for a sound among those behind it in the table.
-    between_libraries : bool
-        List only pairs from two libraries.
-
-    Returns
-    -------
-    pandas.DataFrame
-        `row_a, row_b` (row numbers, row_a < row_b), `sound_a, sound_b` (their ids), `correlation`; in order of row_a,
-        then of falling correlation.
-
-    Raises
-    ------
-    ValueError
-        The threshold is no correlation above 0, or k is less than 1.
-    """
-    _check(threshold)
-    if k < 1:
-        raise ValueError(f"expected k of at least 1, found {k}")
-    marks, library = fingerprint(dataset), pd.factorize(dataset.table["library"])[0] if between_libraries else None
-    a, b = candidates(sketch(marks), threshold, k, library)
-    step = max(1, BLOCK_VALUES // marks.shape[1])
-    near = [np.einsum("ij,ij->i", marks[a[i:i + step]], marks[b[i:i + step]]) for i in range(0, len(a), step)]
-    found = pd.DataFrame({"row_a": a, "row_b": b, "correlation": np.concatenate([np.zeros(0, np.float32), *near])})
-    return listed(found, dataset.table["sound_id"], threshold, k)
 
 
 def sketch(marks):
@@ -155,35 +109,36 @@ def _directions(n):
     return np.random.default_rng(0).standard_normal((n, SKETCH_DIMS), np.float32) / np.float32(np.sqrt(SKETCH_DIMS))
 
 
-def candidates(sketches, threshold=0.97, k=5, library=None):
+def candidates(sketches):
     """Pairs of sounds that may be copies, by their sketches: row numbers (a, b), a < b, each pair once, sorted.
 
-    Sounds with no sound in them have a sketch of zeros, and no copies. `library` (n_sounds,) asks for pairs of two libraries.
+    Sounds with no sound in them have a sketch of zeros, and no copies.
     """
     rows = np.flatnonzero(sketches.any(axis=1))
-    radius, found = np.sqrt(2 * (1 - threshold) * SKETCH_ROOM) + 1e-3, [np.zeros((2, 0), int)]
-    of = np.zeros(len(sketches), int) if library is None else library
-    for name in np.unique(of[rows]):
-        asked, among = rows[of[rows] == name], rows if library is None else rows[of[rows] != name]
-        if len(among):
-            search = NearestNeighbors(n_neighbors=min(len(among), 2 * k + 1), algorithm="brute").fit(sketches[among])  # in 32 dimensions a tree is slower
-            far, near = search.kneighbors(sketches[asked])
-            i, j = np.nonzero(far <= radius)
-            found.append(np.sort(np.stack([asked[i], among[near[i, j]]]), axis=0))
-    pairs = np.concatenate(found, axis=1)
-    return np.unique(pairs[:, pairs[0] != pairs[1]], axis=1)
+    if not len(rows):
+        return np.zeros((2, 0), int)
+    search = NearestNeighbors(n_neighbors=min(len(rows), 2 * MOST + 1), algorithm="brute").fit(sketches[rows])  # in 32 dimensions a tree is slower
+    far, near = search.kneighbors(sketches[rows])
+    i, j = np.nonzero(far <= np.sqrt(2 * (1 - COPY) * SKETCH_ROOM) + 1e-3)
+    found = np.sort(np.stack([rows[i], rows[near[i, j]]]), axis=0)
+    return np.unique(found[:, found[0] != found[1]], axis=1)
 
 
-def listed(found, ids, threshold, k):
-    """The pairs (`row_a, row_b, correlation`) that are copies, at most k for a sound, with their ids; see `pairs`."""
+def listed(found, ids):
+    """Of pairs of sounds those that are copies, with their ids; of many copies of one sound each is listed with some of the others.
+
+    Parameters
+    ----------
+    found : pandas.DataFrame
+        `row_a, row_b` (row numbers, row_a < row_b) and the `correlation` of their fingerprints.
+    ids : sequence of str
+
+    Returns
+    -------
+    pandas.DataFrame
+        Also `sound_a, sound_b`; in order of row_a, then of falling correlation.
+    """
     found = found.assign(correlation=found["correlation"].astype(np.float64).round(5))  # the last bits differ with the size of a block
-    found = found[found["correlation"] >= threshold].sort_values(["row_a", "correlation", "row_b"], ascending=[True, False, True])
-    found, ids = found.groupby("row_a").head(k).reset_index(drop=True), np.asarray(ids)
-    found.insert(2, "sound_a", ids[found["row_a"]])
-    found.insert(3, "sound_b", ids[found["row_b"]])
-    return found
-
-
-def _check(threshold):
-    if not 0 < threshold <= 1:
-        raise ValueError(f"expected a correlation above 0 and at most 1 as the threshold, found {threshold}")
+    found = found[found["correlation"] >= COPY].sort_values(["row_a", "correlation", "row_b"], ascending=[True, False, True])
+    found, ids = found.groupby("row_a").head(MOST).reset_index(drop=True), np.asarray(ids)
+    return found.assign(sound_a=ids[found["row_a"]], sound_b=ids[found["row_b"]])

@@ -5,9 +5,10 @@ import pooch
 import torch
 
 from . import tensors
+from .paths import find_weights
 from .features import log_compress
 from .store import digest
-from .weights import ADVICE, find, load_weights
+from .weights import ADVICE, load_weights
 
 BLOCK_FRAMES = 512  # larger blocks leave the cache; a longer sound is a block of its own
 
@@ -154,7 +155,7 @@ def shipped(scheme, dataset, cfg, run):
     ------
     Our choice. Chapters 05 to 07.
     """
-    file, path, cure = find(scheme), run.embedding(scheme, "shipped"), "delete it and run the chapter again"
+    file, path, cure = find_weights(scheme), run.embedding(scheme, "shipped"), "delete it and run the chapter again"
     model, _ = load_weights(file, cfg, "ours")
     of = digest(pooch.file_hash(str(file)), cfg.front_end(), cfg.level, dataset.table[["sound_id", "checksum"]].to_numpy().tolist())
     if path.is_file():

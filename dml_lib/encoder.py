@@ -18,7 +18,6 @@ import torch
 from . import embed, features
 from .dataset import Dataset
 from .sounds import decode
-from .weights import find, open_weights
 
 
 @contextmanager
@@ -48,11 +47,6 @@ class Encoder:
 
     def __init__(self, model, cfg):
         self.model, self.cfg, self._transform = model.eval(), cfg, features.ConstantQ(**cfg.front_end())
-
-    @classmethod
-    def load(cls, scheme, device="cpu"):
-        """That of a scheme or file; see `dml_lib.load`."""
-        return cls(*open_weights(find(scheme), scheme)).to(device)
 
     def to(self, device):
         """Move the network to a device, such as "cpu" or "cuda"; the front end stays. Returns this encoder."""

@@ -155,8 +155,7 @@ def report(embeddings, dataset, max_frames=20_000, seed=0, labels=tuple(COLUMNS)
         `<space>.<metric>.<label>.<split>`, nothing where no test sound has a label that training knows, with `.frame` or `.audible` behind it at frame level, then `.lo` or `.hi`.
     """
     values = {}
-    splits = [split for split in SPLITS if split in dataset.table]
-    for (name, (frames, points)), label, split in itertools.product(embeddings.items(), labels, splits):
+    for (name, (frames, points)), label, split in itertools.product(embeddings.items(), labels, dataset.splits):
         if not len(labeled_sounds(dataset, label, split)[0][2]):
             continue  # tests nothing that training knows
         for metric, value in evaluate(frames, points, dataset, label, split, max_frames, seed).items():
@@ -244,4 +243,4 @@ def confusion_of(points, dataset, label, split="random"):
 
 def per_class_by_split(points, dataset, label):
     """The table of `per_class` for every split that the dataset has, by split."""
-    return {split: confusion_of(points, dataset, label, split)[2] for split in SPLITS if split in dataset.table}
+    return {split: confusion_of(points, dataset, label, split)[2] for split in dataset.splits}

@@ -86,50 +86,25 @@ EXPERIMENTS = {
 }
 
 
-def judged_sounds(parts, neighbors, seed):
-    """Which sounds a network is judged on: at most `neighbors` and `JUDGED` of each part of each split, by chance."""
-    rng, chosen = np.random.default_rng([seed, 9]), np.zeros(len(parts), bool)
-    for split, (part, most) in product(parts, ({"train": neighbors} | JUDGED).items()):
-        rows = np.flatnonzero(parts[split] == part)
+def judged_sounds(data, neighbors, seed):
+    """The sounds that a network is judged on: at most `neighbors` and `JUDGED` of each part of each split, by chance."""
+    rng, chosen = np.random.default_rng([seed, 9]), np.zeros(len(data), bool)
+    for split, (part, most) in product(data.splits, ({"train": neighbors} | JUDGED).items()):
+        rows = np.flatnonzero(data.table[split] == part)
         if part == "test" or not chosen[rows].any():  # what is trained on is the same in all splits of one network
             chosen[rng.choice(rows, min(most, len(rows)), replace=False)] = True
-    return chosen
+    return data.subset(chosen)
 
 
-def figures(model, data, cfg, names, neighbors):
-    """The report card of a network by some splits, on the sounds that it is judged on.
+def figures(model, data, cfg, neighbors):
+    """The report card of a network on its `judged_sounds`: `<metric>.<label>.<split>`, with `.frame` or `.audible` behind it at frame level.
 
-    Parameters
-    ----------
-    model : Embedder
-    data : Dataset
-        All sounds, with the columns `names`.
-    cfg : Config
-    names : sequence of str
-        Splits that share their training sounds.
-    neighbors : int
-        Of `judged_sounds`.
-
-    Returns
-    -------
-    dict of str to float
-        `<metric>.<label>.<split>`, with `.frame` or `.audible` behind it at frame level.
+    Without intervals, for those that are recorded are of the seeds; and nothing is recorded across families yet.
     """
-    data = data.subset(judged_sounds(data.table[names], neighbors, cfg.seed))
-    frames, values = embed.embed_frames(model, data, cfg), {}
-    points = embed.sound_points(frames, data)
-    for name, label in product(names, evaluate.COLUMNS):
-        for metric, value in evaluate.evaluate(frames, points, data, label, name, cfg.eval_frames, cfg.seed).items():
-            if metric.endswith((".lo", ".hi")) or metric == "p_at_5_across":
-                continue  # recorded intervals are those of the seeds; nothing is recorded across families yet
-            metric, _, level = metric.partition(".")
-            values[f"{metric}.{label}.{name}" + (f".{level}" if level else "")] = value
-    return values
-
-
-def shared_splits(data):
-    """The splits that share the training sounds of `random`, of those that a dataset has."""
-    return [name for name in splits.SPLITS if name in data.table]
+    data = judged_sounds(data, neighbors, cfg.seed)
+    frames = embed.embed_frames(model, data, cfg)
+    found = evaluate.report({"": (frames, embed.sound_points(frames, data))}, data, cfg.eval_frames, cfg.seed)
+    return {name[1:]: value for name, value in found.items() if not name.endswith((".lo", ".hi")) and "across" not in name}
 
 
 def _learned(cfg, scheme, recipe, data, split, file, announce):
@@ -147,31 +122,29 @@ def _learned(cfg, scheme, recipe, data, split, file, announce):
     return model, card["took"]
 
 
-def trial_file(cfg, scheme, recipe, neighbors, without, work):
-    """Where the values of a trial are kept, its weights beside, by all that it depends on; `without` is the family left out, or ""."""
-    heard = [name for name in cfg.recordings if sources.folder(name)]
-    return work.root / "trials" / f"{digest(cfg.as_dict(), heard, scheme, recipe, neighbors, without)}.json"
-
-
 def trial(cfg, scheme, recipe, neighbors, without, work, sounds, say):
-    """The values of one trial, from its file (`trial_file`) where it was done before; `sounds` gives the dataset of a `Config`."""
-    file = trial_file(cfg, scheme, recipe, neighbors, without, work)
+    """The values of one trial and the file that keeps them, its weights beside, named by all that the trial depends on.
 
+    `without` is the family left out, or ""; `sounds` gives the dataset of a `Config`.
+    """
+    heard = [name for name in cfg.recordings if sources.folder(name)]
+    file = work.root / "trials" / f"{digest(cfg.as_dict(), heard, scheme, recipe, neighbors, without)}.json"
     announce = partial(say, f"training {scheme}, {recipe}, seed {cfg.seed}" + (f", without {without}" if without else ""))
 
     def make():
         data, split = sounds(cfg), ("held_out" if without in splits.BANKS else "real") if without else "random"
         if without:
-            data = replace(data, table=data.table.assign(**{split: splits.family_split(data.table, without, cfg.seed)}))
+            table = data.table.drop(columns=data.splits)
+            data = replace(data, table=table.assign(**{split: splits.family_split(table, without, cfg.seed)}))
         model, took = _learned(cfg, scheme, recipe, data, split, file.with_suffix(".safetensors"), announce)
-        return took | figures(model, data, cfg, shared_splits(data) if split == "random" else [split], neighbors)
+        return took | figures(model, data, cfg, neighbors)
 
-    return results.kept(file, make)
+    return results.kept(file, make), file
 
 
 def _rotation(trial):
     """Values of a rotation: of each bank, `without_<family>`, their mean, `held_out`, and those of recordings, `real`."""
-    found = {family: trial(family) for family in LEFT_OUT}
+    found = {family: trial(family)[0] for family in LEFT_OUT}
     banks = [found[family] for family in LEFT_OUT if family in splits.BANKS]
     means = {key: float(np.mean([each[key] for each in banks])) for key in banks[0] if all(key in each for each in banks)}
     each = {
@@ -236,7 +209,7 @@ def record(experiment, path, seeds, full, work, sounds, say, **more):
         found = []
         for seed in range(seeds):
             one = partial(trial, full.with_(seed=seed, **changes), scheme, recipe, experiment.neighbors, work=work, sounds=sounds, say=say)
-            found.append(_rotation(one) if experiment.rotate else one(""))
+            found.append(_rotation(one) if experiment.rotate else one("")[0])
         series |= {f"{variant}.{scheme}.{key}": [each[key] for each in found] for key in found[0]}
     values = results.over_seeds(series)
     not_run = splits.not_run({part for key in values for part in key.split(".")})
@@ -260,8 +233,8 @@ def recorded_leaks():
     return values.unstack().sort_values("mean", ascending=False).convert_dtypes()
 
 
-def recorded(name, scheme=None, metric="knn", level=""):
-    """A recorded experiment as a table of text: one row a variant, one column a label and split, mean (smallest, largest).
+def recorded(name, scheme=None, level=""):
+    """kNN accuracies of a recorded experiment as a table of text: one row a variant, one column a label and split, mean (smallest, largest).
 
     Parameters
     ----------
@@ -269,20 +242,19 @@ def recorded(name, scheme=None, metric="knn", level=""):
         Of the experiment.
     scheme : str, optional
         Without it a row is a scheme, for an experiment of one variant.
-    metric : str
     level : str
         "", ".frame" or ".audible".
     """
     experiment = EXPERIMENTS[name]
     rows = {f"{v}.{s}": v if scheme else s for v, s in product(experiment.variants, [scheme] if scheme else experiment.schemes)}
-    return evaluate.with_intervals(results.recorded(name), rows, metric, level).rename(index=rows)
+    return evaluate.with_intervals(results.recorded(name), rows, suffix=level).rename(index=rows)
 
 
-def recorded_rotation(level=".audible"):
-    """Accuracy on each family left out, one row a family and one column a scheme, for the label that the scheme looks at."""
+def recorded_rotation():
+    """Accuracy of audible frames on each family left out, one row a family and one column a scheme, for the label that the scheme looks at."""
     values = results.recorded("rotation")
     rows = {family: f"without_{family}" if family in splits.BANKS else "real" for family in LEFT_OUT}
-    columns = {s: {family: values[f"ours.{s}.knn.{s}.{name}{level}"] for family, name in rows.items()} for s in EXPERIMENTS["rotation"].schemes}
+    columns = {s: {family: values[f"ours.{s}.knn.{s}.{name}.audible"] for family, name in rows.items()} for s in EXPERIMENTS["rotation"].schemes}
     return pd.DataFrame(columns)
 
 

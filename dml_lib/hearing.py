@@ -16,6 +16,7 @@ import soundfile
 import torch
 
 from . import disputes, duplicates, previews
+from .dataset import Dataset
 from .encoder import Encoder
 from .sounds import decode, soundfont
 from .weights import open_weights
@@ -41,7 +42,7 @@ def facts(y, x, cfg):
         `loudness_db` (RMS of its loud frames, full scale 0), `centroid_hz` (mean of the bins, by magnitude), `attack_s`
         (from the first loud frame to the loudest), `note_estimate` (see `disputes.pitch`).
     """
-    loud = disputes.loud(x)
+    loud = np.flatnonzero(Dataset.single(x).audible(disputes.LOUD_DB))
     power = np.add.reduceat(np.square(y), np.arange(0, len(y), cfg.hop_length)) / cfg.hop_length
     power = power[loud[loud < len(power)]]
     mean = x[loud].mean(axis=0, dtype=np.float64)

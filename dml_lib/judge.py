@@ -5,7 +5,7 @@ import numpy as np
 from . import embed, evaluate, nearest
 from .config import SCHEMES, check_name
 
-
+K = 15  # neighbors that vote
 LABELS = {"instrument": ("instrument",), "pitch": ("pitch",)}  # what a scheme is judged by; both labels for the others
 
 
@@ -24,10 +24,9 @@ class Judge:
         Neighborhood scheme: says which labels count. Where both do, accuracy is the mean of the two.
     split : str
         Column of the table that says train and valid.
-    k : int
     """
 
-    def __init__(self, dataset, cfg, scheme, split="random", k=15):
+    def __init__(self, dataset, cfg, scheme, split="random"):
         self.labels = LABELS.get(check_name("scheme", scheme, SCHEMES), tuple(evaluate.COLUMNS))
         found = [evaluate.labeled_sounds(dataset, label, split) for label in self.labels]
         rng = np.random.default_rng([cfg.seed, 6])
@@ -35,15 +34,15 @@ class Judge:
         rows = [np.intersect1d(found[0][0][i], found[-1][0][i]) for i in range(2)]
         chosen = [np.sort(rng.choice(r, min(n, len(r)), replace=False)) for n, r in zip(share, rows)]
         mask = np.isin(np.arange(len(dataset)), np.concatenate(chosen))
-        self.dataset, self.cfg, self.k = dataset.subset(mask), cfg, k
+        self.dataset, self.cfg = dataset.subset(mask), cfg
         sound = self.dataset.sound_of_frame()
         self.y = [y[mask][sound] for _, y, _ in found]
         self.train = np.isin(np.flatnonzero(mask), chosen[0])[sound]
         self.snapshots = []
 
     def __call__(self, model):
-        """Share of validation frames whose k nearest training frames vote for the right label."""
+        """Share of validation frames whose `K` nearest training frames vote for the right label."""
         z = embed.embed_frames(model, self.dataset, self.cfg)
         self.snapshots.append(embed.sound_points(z, self.dataset))
-        predicted = [nearest.knn_predict(z[self.train], y[self.train], z[~self.train], (self.k,))[0] for y in self.y]
+        predicted = [nearest.knn_predict(z[self.train], y[self.train], z[~self.train], (K,))[0] for y in self.y]
         return float(np.mean([p == y[~self.train] for p, y in zip(predicted, self.y)]))

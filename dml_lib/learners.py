@@ -29,11 +29,7 @@ class NcaNonlinear(Ours):
     Salakhutdinov and Hinton 2007.
     """
 
-    network = "paper"
-
-    def __init__(self, model, dataset, neighborhoods, cfg):
-        super().__init__(model, dataset, neighborhoods, cfg)
-        self.sampler = PlainSampler(dataset, neighborhoods, cfg, cfg.seed)
+    network, batches = "paper", PlainSampler
 
 
 class Labeled(Ours):

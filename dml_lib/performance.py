@@ -15,7 +15,7 @@ from .config import SCHEMES, check_name
 from .selection import STEP_FRAMES
 from .sonify import Instrument, Sonification
 from .sounds import decode, files, soundfont
-from .weights import find, open_weights
+from .weights import open_weights
 
 WAYS = ("trajectory", "line", "spline", "geodesic", "walk", "graph-walk")
 LASTS_S = 4.0
@@ -32,7 +32,7 @@ def open_corpus(place, scheme, weights=None):
     scheme : str
         Whose space; that of a map is its own.
     weights : path, optional
-        File of the network; that of the run, or for a folder of sounds what `weights.find` finds.
+        File of the network; that of the run, or for a folder of sounds what `paths.find_weights` finds.
 
     Returns
     -------
@@ -50,14 +50,14 @@ def open_corpus(place, scheme, weights=None):
         raise ValueError(f"expected a run of the book or a folder of sounds, found none at {place}: check the name")
     check_name("scheme", scheme, SCHEMES)
     if weights:
-        find(weights)  # said where there is none, also to who plays a map, which has its own
+        paths.find_weights(weights)  # said where there is none, also to who plays a map, which has its own
     is_run = (place / "store").is_dir() and (place / "weights").is_dir()
     if (place / "map.parquet").is_file():
         found = library.Library.open(place)
         (model, cfg), data = found.network, found.dataset
         return Instrument(np.concatenate(list(found.places)), data, cfg, model), cfg
     run = paths.Run("", str(place)) if is_run else None
-    model, cfg = open_weights(find(weights or scheme, None if weights else run))
+    model, cfg = open_weights(paths.find_weights(weights or scheme, None if weights else run))
     if is_run:  # its sounds are those of its own networks, as the network that plays them hears them
         own = next((file for each in SCHEMES if (file := run.weights(each, "ours")).is_file()), None)
         if not own:

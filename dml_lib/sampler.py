@@ -5,21 +5,27 @@ import numpy as np
 from .features import log_compress
 
 
-class Frames:
-    """Draws frames of a sound in proportion to their energy, and cuts the windows around them.
+class Sampler:
+    """What all samplers share: a generator of their own, and windows around frames that it draws in proportion to their energy.
 
     Parameters
     ----------
     dataset : Dataset
+        Training sounds.
+    neighborhoods : Neighborhoods
+        Over `dataset.table`.
     cfg : Config
-    rng : numpy.random.Generator
+        `seed`, and how windows are cut.
     """
 
-    def __init__(self, dataset, cfg, rng):
-        self.dataset, self.cfg, self.rng = dataset, cfg, rng
-        self.cumulative = np.cumsum(dataset.energy(), dtype=np.float64)
+    stream = 0  # of random numbers, one for each kind of sampler
 
-    def draw(self, sounds):
+    def __init__(self, dataset, neighborhoods, cfg):
+        self.dataset, self.neighborhoods, self.cfg = dataset, neighborhoods, cfg
+        self.rng = np.random.default_rng([cfg.seed, self.stream])
+        self.cumulative = np.cumsum(dataset.frames.sum(axis=1, dtype=np.float32), dtype=np.float64)  # energy
+
+    def frames(self, sounds):
         """One frame number for each sound, (batch,), int64.
 
         Source
@@ -34,29 +40,10 @@ class Frames:
 
     def windows(self, sounds):
         """Log-compressed windows around drawn frames, (batch, n_in, n_bins), float32."""
-        x = self.dataset.windows(sounds, self.draw(sounds), self.cfg.n_in, self.cfg.zero_padding)
+        x = self.dataset.windows(sounds, self.frames(sounds), self.cfg.n_in, self.cfg.zero_padding)
         if self.cfg.noise_mean or self.cfg.noise_sd:
             x = x + self.rng.normal(self.cfg.noise_mean, self.cfg.noise_sd, x.shape).astype(np.float32)
         return log_compress(np.maximum(x, 0), self.cfg.gain)
-
-
-class Sampler:
-    """What both samplers share: a generator of their own, and frames drawn by it.
-
-    Parameters
-    ----------
-    dataset : Dataset
-        Training sounds.
-    neighborhoods : Neighborhoods
-        Over `dataset.table`.
-    cfg : Config
-    seed : list of int
-    """
-
-    def __init__(self, dataset, neighborhoods, cfg, seed):
-        self.rng = np.random.default_rng(seed)
-        self.frames = Frames(dataset, cfg, self.rng)
-        self.neighborhoods, self.cfg = neighborhoods, cfg
 
     def state(self):
         """What decides the batches to come, as anything JSON can write."""
@@ -90,9 +77,10 @@ class TripletSampler(Sampler):
     """
 
     LIVE, LIFE = 6, 10
+    stream = 2
 
-    def __init__(self, dataset, neighborhoods, cfg, seed=0):
-        super().__init__(dataset, neighborhoods, cfg, [seed, 2])
+    def __init__(self, dataset, neighborhoods, cfg):
+        super().__init__(dataset, neighborhoods, cfg)
         self.live = {}
         enough = 1 if cfg.same_file_positives else 2
         self.usable = [
@@ -145,7 +133,7 @@ class TripletSampler(Sampler):
             Log-compressed windows of anchors, positives and negatives.
         """
         sounds = self.sounds().T
-        return self.frames.windows(sounds.ravel()).reshape(3, -1, self.cfg.n_in, self.cfg.n_bins)
+        return self.windows(sounds.ravel()).reshape(3, -1, self.cfg.n_in, self.cfg.n_bins)
 
 
 class GroupSampler(Sampler):
@@ -162,8 +150,10 @@ class GroupSampler(Sampler):
     Our choice; for rivals see the mining of hard classes in Sohn 2016.
     """
 
-    def __init__(self, dataset, neighborhoods, cfg, seed=0):
-        super().__init__(dataset, neighborhoods, cfg, [seed, 3])
+    stream = 3
+
+    def __init__(self, dataset, neighborhoods, cfg):
+        super().__init__(dataset, neighborhoods, cfg)
         positives = [neighborhoods.positive(k) for k in range(len(neighborhoods))]
         self.members, self.count = np.concatenate(positives), np.array([len(p) for p in positives])
         self.first = np.cumsum(self.count) - self.count
@@ -215,7 +205,7 @@ class GroupSampler(Sampler):
         size = max(self.cfg.ours_group, self.cfg.ours_windows // len(groups))
         drawn = self.rng.integers(0, self.count[groups][:, None], (len(groups), size))
         sounds = self.members[(self.first[groups][:, None] + drawn).ravel()]
-        return self.frames.windows(sounds), sounds
+        return self.windows(sounds), sounds
 
 
 class PlainSampler(Sampler):
@@ -228,10 +218,9 @@ class PlainSampler(Sampler):
     What batches are where nothing is said of them.
     """
 
-    def __init__(self, dataset, neighborhoods, cfg, seed=0):
-        super().__init__(dataset, neighborhoods, cfg, [seed, 13])
+    stream = 13
 
     def batch(self):
         """One batch: windows and the sounds they were cut from, as in `GroupSampler.batch`."""
         sounds = self.rng.choice(np.flatnonzero(self.neighborhoods.labeled), self.cfg.ours_windows)
-        return self.frames.windows(sounds), sounds
+        return self.windows(sounds), sounds

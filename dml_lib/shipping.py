@@ -66,8 +66,7 @@ def ship(scheme, full=paper_scale.PAPER, work=paths.Run("paper"), folder=paths.W
         A sound bank is not here; says how to get it.
     """
     sounds, cfg = experiments.sounds_of(full, work), full.with_(**paper_scale.CHANGES[RECIPE])
-    of = cfg, check_name("scheme", scheme, SCHEMES), RECIPE, paper_scale.NEIGHBORS, "", work
-    values, kept = experiments.trial(*of, sounds, say), experiments.trial_file(*of)
+    values, kept = experiments.trial(cfg, check_name("scheme", scheme, SCHEMES), RECIPE, paper_scale.NEIGHBORS, "", work, sounds, say)
     if not kept.with_suffix(".safetensors").is_file():
         raise ValueError(f"expected the weights of a trial beside {kept}, found none: delete that file, and run this again")
     model = open_weights(kept.with_suffix(".safetensors"), scheme)[0]
@@ -89,29 +88,28 @@ def _about(model, rounded, cfg, neighbors, sounds, say):
     """What to say of a network beside its trial: what half precision changes, and which sounds there were."""
     say("judging the weights in half precision")
     data = sounds(cfg)
-    names = experiments.shared_splits(data)
     counts = {
-        name: {part: rows["library"].value_counts().sort_index().to_dict() for part, rows in data.table.groupby(name) if part} for name in names
+        name: {part: rows["library"].value_counts().sort_index().to_dict() for part, rows in data.table.groupby(name) if part} for name in data.splits
     }
-    rows = {name: data.table[["sound_id", "checksum", name]].sort_values("sound_id").to_numpy().tolist() for name in names}
-    figures = experiments.figures(rounded, data, cfg, names, neighbors)
+    rows = {name: data.table[["sound_id", "checksum", name]].sort_values("sound_id").to_numpy().tolist() for name in data.splits}
+    figures = experiments.figures(rounded, data, cfg, neighbors)
     values = {f"float16.{name}": value for name, value in figures.items() if name.startswith("knn")}
-    data = data.subset(experiments.judged_sounds(data.table[names], neighbors, cfg.seed))
-    values |= _agreed(model, data, cfg, names)
-    tested = data.subset((data.table[names] == "test").any(axis=1).to_numpy())
+    data = experiments.judged_sounds(data, neighbors, cfg.seed)
+    values |= _agreed(model, data, cfg)
+    tested = data.subset((data.table[data.splits] == "test").any(axis=1).to_numpy())
     one, other = (embed.sound_points(embed.embed_frames(each, tested, cfg), tested) for each in (model, rounded))
     radius = np.sqrt(np.square(one - one.mean(axis=0)).sum(axis=1).mean())
     values["float16.shift"] = float(np.linalg.norm(one - other, axis=1).max() / radius)
     return {"values": values, "sounds": counts, "splits": {name: digest(each) for name, each in rows.items()}}
 
 
-def _agreed(model, data, cfg, names):
+def _agreed(model, data, cfg):
     """Of test sounds: the share whose name an estimate contradicts, in how many of these the network hears what the estimate
     does, and the accuracy of pitch on the others, with its interval."""
     points, heard = embed.sound_points(embed.embed_frames(model, data, cfg), data), disputes.heard_notes(data, cfg)
     wrong = disputes.contradicted(data.table, heard)
     values, agreed = {}, disputes.without(data, wrong)
-    for name in names:
+    for name in data.splits:
         rows, y, notes = evaluate.labeled_sounds(data, "pitch", name)
         called = notes.astype(float)[knn_accuracy(*((points[r], y[r]) for r in rows))[2]]
         disputed = wrong[rows[2]]

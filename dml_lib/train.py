@@ -96,7 +96,7 @@ class Paper:
 
     def __init__(self, model, dataset, neighborhoods, cfg):
         self.model, self.cfg, self.iterations = model, cfg, cfg.paper_iterations
-        self.sampler = TripletSampler(dataset, neighborhoods, cfg, cfg.seed)
+        self.sampler = TripletSampler(dataset, neighborhoods, cfg)
         self.optimizer = torch.optim.SGD(model.parameters(), lr=cfg.learning_rate)
         self.penalty = cfg.origin_penalty(neighborhoods.scheme)
 
@@ -124,12 +124,12 @@ class Ours:
     Our choice, one step at a time: `experiments.EXPERIMENTS["ladder"]`, shown in chapter 03.
     """
 
-    network, keep_best = "ours", True
+    network, keep_best, batches = "ours", True, GroupSampler
 
     def __init__(self, model, dataset, neighborhoods, cfg):
         self.model, self.cfg, self.iterations = model, cfg, cfg.ours_iterations
         self.neighborhoods = neighborhoods
-        self.sampler = GroupSampler(dataset, neighborhoods, cfg, cfg.seed)
+        self.sampler = self.batches(dataset, neighborhoods, cfg)
         self.half = native_half()
         check_name("loss of our recipe", cfg.ours_loss, ("neighbors", "pairs"))
         groups = [{"params": [p], "scale": 1.0} for p in model.parameters()]

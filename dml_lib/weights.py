@@ -3,7 +3,7 @@
 from . import tensors
 from .config import SCHEMES, Config
 from .model import Embedder
-from .paths import Damaged, find_weights as find  # from there, since it needs no torch
+from .paths import whole
 
 ADVICE = "run chapter 03_train for this scheme"
 
@@ -22,14 +22,8 @@ def save_weights(path, model, cfg, recipe, **card):
     tensors.write(path, model.state_dict(), **_shape(cfg, recipe), config=cfg.as_dict(), recipe=recipe, **card)
 
 
-def load_weights(path, cfg, recipe):
-    """Read weights written by `save_weights`.
-
-    Returns
-    -------
-    model : Embedder
-        In evaluation mode.
-    card : dict
+def opened(path):
+    """A network in evaluation mode, the settings that it was trained with, and its card, from a file of `save_weights`: (model, cfg, card).
 
     Raises
     ------
@@ -37,44 +31,34 @@ def load_weights(path, cfg, recipe):
         No such file; says to train first.
     Damaged
         The file is not whole.
-    WeightsMismatch
-        Its front end or network is not that of `cfg`.
     """
     state, card = tensors.read(path, "weights", ADVICE)
-    try:
-        differing = [
-            f"{part} {k}: file {card[part].get(k)!r}, here {v!r}"
-            for part, here in _shape(cfg, recipe).items()
-            for k in here | card[part] if card[part].get(k) != (v := here.get(k))
-        ]
-    except (KeyError, AttributeError, TypeError) as error:
-        raise Damaged(f"{path} is not a whole file of weights of this project ({error!r}): {ADVICE}") from None
+
+    def fill(path):
+        cfg = Config(**{name: tuple(value) if isinstance(value, list) else value for name, value in card["config"].items()})
+        model = Embedder(**cfg.network(card["recipe"]))
+        model.load_state_dict(state)
+        return model.eval(), cfg, card
+
+    return whole(fill, path, "a whole file of weights of this project", ADVICE)
+
+
+def load_weights(path, cfg, recipe):
+    """The network of a file and its card; raises as `opened`, and WeightsMismatch where its front end or network is not that of `cfg`."""
+    model, own, card = opened(path)
+    file, here = _shape(own, card["recipe"]), _shape(cfg, recipe)
+    differing = [
+        f"{part} {k}: file {file[part].get(k)!r}, here {here[part].get(k)!r}"
+        for part in here for k in here[part] | file[part] if file[part].get(k) != here[part].get(k)
+    ]
     if differing:
         raise WeightsMismatch(f"{path} was trained otherwise ({'; '.join(differing)}): choose the same settings or train again")
-    model = Embedder(**cfg.network(recipe))
-    try:
-        model.load_state_dict(state)
-    except RuntimeError as error:
-        raise Damaged(f"{path} does not hold the layers of the network ({error}): {ADVICE}") from None
-    return model.eval(), card
+    return model, card
 
 
 def open_weights(file, scheme=None):
-    """A network and the settings that it was trained with, from the card of its file: (model, cfg).
-
-    Raises
-    ------
-    Damaged
-        The file is not whole.
-    WeightsMismatch
-        `scheme` is one of `SCHEMES`, and the file is another's.
-    """
-    card = tensors.read(file, "weights", ADVICE)[1]
-    try:
-        cfg = Config(**{name: tuple(value) if isinstance(value, list) else value for name, value in card["config"].items()})
-        recipe = card["recipe"]
-    except (KeyError, AttributeError, TypeError) as error:
-        raise Damaged(f"{file} is not a whole file of weights of this project ({error!r}): {ADVICE}") from None
+    """A network and the settings that it was trained with; raises as `opened`, and WeightsMismatch where it is another scheme's."""
+    model, cfg, card = opened(file)
     if scheme in SCHEMES and card.get("scheme") != scheme:
         raise WeightsMismatch(f"{file} is no network of the scheme {scheme}, found {card.get('scheme')}: get it again, or name another file")
-    return load_weights(file, cfg, recipe)[0], cfg
+    return model, cfg

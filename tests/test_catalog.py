@@ -79,7 +79,7 @@ def test_audio_renders_a_row():
     row = catalog.table(Config(sounds_per_instrument=1)).iloc[0]
     y, sr = catalog.audio(row)
     assert sr == 44_100 and y.ndim == 1 and len(y) == round(row["seconds"] * sr)
-    assert (y == soundfont.render_row(sources.locate("timgm6mb"), row)).all()
+    assert (y == soundfont.render_row(sources.soundfont_file("timgm6mb"), row)).all()
     unrecorded = catalog.audio(row.to_dict() | {"path": np.nan})  # as in a table joined to one of files
     assert (unrecorded[0] == y).all()
 

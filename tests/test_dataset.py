@@ -46,11 +46,6 @@ def test_a_window_covers_five_frames_before_and_four_after():
     assert window[3].tolist() == [5, 6, 7, 8, 9, 10, 0, 0, 0, 0]  # nor of the one after
 
 
-def test_energy_is_the_sum_of_magnitudes(dataset):
-    assert dataset.energy().dtype == np.float32
-    np.testing.assert_allclose(dataset.energy(), dataset.frames.astype(np.float64).sum(axis=1), rtol=1e-5)
-
-
 def test_audible_frames_lie_within_60_db_of_their_sounds_peak():
     peaks = [[1, 1.01e-3, 0.99e-3, 0], [10, 1.01e-2, 0.99e-2, 1], [0, 0]]
     frames = np.zeros((10, 3), np.float16)

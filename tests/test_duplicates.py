@@ -6,7 +6,7 @@ import pytest
 
 from dml_lib import duplicates
 from dml_lib.dataset import Dataset
-from dml_lib.duplicates import N_FRAMES, fingerprint, leaks, pairs
+from dml_lib.duplicates import N_FRAMES, candidates, fingerprint, leaks, listed, sketch
 
 N_BINS = 48
 
@@ -26,6 +26,14 @@ def make(sounds, library, family=None):
     table["note_number"] = 60 + place // 2
     table["sound_id"] = table["library"] + "/" + place.astype(str)
     return Dataset(table, np.concatenate(sounds).astype(np.float16), n_frames)
+
+
+def pairs(dataset):
+    """The copies in a dataset, as `census.copies` finds them."""
+    marks = fingerprint(dataset)
+    a, b = candidates(sketch(marks))
+    found = pd.DataFrame({"row_a": a, "row_b": b, "correlation": np.einsum("ij,ij->i", marks[a], marks[b])})
+    return listed(found, dataset.table["sound_id"])
 
 
 @pytest.fixture
@@ -93,7 +101,6 @@ def test_one_library_has_no_leaks(three):
     one = three.subset((three.table["library"] == "a").to_numpy())
     table = leaks(one)
     assert table.empty and list(table.columns) == list(leaks(three).columns)
-    assert pairs(one, between_libraries=True).empty
 
 
 def test_pairs_are_the_copies_and_no_others(three):
@@ -105,44 +112,18 @@ def test_pairs_are_the_copies_and_no_others(three):
     assert found["correlation"].between(0.999, 1).all()
 
 
-def test_pairs_between_libraries_only():
-    a = spectra(3, 0)
-    dataset = make([*a, *a, *a], ["a"] * 6 + ["b"] * 3)
-    assert len(pairs(dataset)) == 9
-    found = pairs(dataset, between_libraries=True)
-    assert set(zip(found["row_a"], found["row_b"])) == {(i + j, i + 6) for i in range(3) for j in (0, 3)}
-
-
-def test_copies_in_another_library_are_found_behind_many_of_its_own():
-    y, noise = spectra(1, 0)[0], np.random.default_rng(0).gamma(1, 0.002, (24, N_BINS))
-    dataset = make([y + each for each in noise], ["a"] * 12 + ["b"] * 12)
-    found = pairs(dataset, between_libraries=True)
-    assert set(found["row_a"]) == set(range(12)) and (found["row_b"] >= 12).all() and found.groupby("row_a").size().eq(5).all()
-
-
-def test_k_keeps_the_most_alike():
+def test_the_most_alike_are_kept(monkeypatch):
     y, noise = spectra(1, 0)[0], np.random.default_rng(0).gamma(1, 0.02, (15, N_BINS))
     dataset = make([y, y + 2 * noise, y + noise, y], list("abcd"))
-    every = pairs(dataset, 0.5)
+    monkeypatch.setattr(duplicates, "COPY", 0.5)
+    every = pairs(dataset)
     assert every[every["row_a"] == 0]["row_b"].tolist() == [3, 2, 1]
-    pd.testing.assert_frame_equal(pairs(dataset, 0.5, k=1), every.groupby("row_a").head(1).reset_index(drop=True))
+    monkeypatch.setattr(duplicates, "MOST", 1)
+    pd.testing.assert_frame_equal(pairs(dataset), every.groupby("row_a").head(1).reset_index(drop=True))
 
 
 @pytest.mark.parametrize("block", [1, 100, 3 * 10 * N_BINS])
 def test_size_of_blocks_does_not_matter(three, monkeypatch, block):
-    marks, whole = fingerprint(three), pairs(three, k=1)
+    marks = fingerprint(three)
     monkeypatch.setattr(duplicates, "BLOCK_VALUES", block)
     np.testing.assert_array_equal(fingerprint(three), marks)
-    pd.testing.assert_frame_equal(pairs(three, k=1), whole)
-
-
-@pytest.mark.parametrize("threshold", [0, -0.5, 1.01, float("nan")])
-def test_bad_threshold(three, threshold):
-    for function in (leaks, pairs):
-        with pytest.raises(ValueError, match="expected a correlation above 0 and at most 1 as the threshold, found"):
-            function(three, threshold)
-
-
-def test_bad_k(three):
-    with pytest.raises(ValueError, match="expected k of at least 1, found 0"):
-        pairs(three, k=0)

@@ -10,14 +10,14 @@ from scipy.stats import chisquare
 from dml_lib.config import SCHEMES, Config
 from dml_lib.dataset import Dataset
 from dml_lib.neighborhoods import Neighborhoods
-from dml_lib.sampler import Frames, GroupSampler, PlainSampler, TripletSampler
+from dml_lib.sampler import GroupSampler, PlainSampler, Sampler, TripletSampler
 
 schemes = pytest.mark.parametrize("scheme", SCHEMES)
 
 
 def triplets(dataset, scheme, cfg, n_batches=60, seed=0):
     found = Neighborhoods(dataset.table, scheme)
-    sampler = TripletSampler(dataset, found, cfg, seed)
+    sampler = TripletSampler(dataset, found, cfg.with_(seed=seed))
     return found, np.concatenate([sampler.sounds() for _ in range(n_batches)])
 
 
@@ -94,7 +94,7 @@ def test_a_neighborhood_has_six_live_sounds_at_a_time(dataset, cfg):
 def test_frames_are_drawn_in_proportion_to_energy(cfg):
     energy = np.array([5, 5, 1, 0, 2, 3, 4, 7, 7])
     dataset = Dataset([0, 1, 2], np.repeat(energy[:, None] / 40, 40, axis=1).astype(np.float16), np.array([2, 5, 2]))
-    drawn = Frames(dataset, cfg, np.random.default_rng(0)).draw(np.repeat([1, 0, 2], 20_000)).reshape(3, -1)
+    drawn = Sampler(dataset, None, cfg).frames(np.repeat([1, 0, 2], 20_000)).reshape(3, -1)
     shares = [np.bincount(row, minlength=5) / 20_000 for row in drawn]
     np.testing.assert_allclose(shares[0], energy[2:7] / 10, atol=0.015)
     np.testing.assert_allclose(shares[1], [0.5, 0.5, 0, 0, 0], atol=0.015)
@@ -104,20 +104,20 @@ def test_frames_are_drawn_in_proportion_to_energy(cfg):
 
 def test_a_silent_sound_still_gives_a_frame_of_its_own(cfg):
     dataset = Dataset([0, 1], np.zeros((7, 40), np.float16), np.array([3, 4]))
-    drawn = Frames(dataset, cfg, np.random.default_rng(0)).draw(np.array([0, 1, 0, 1]))
+    drawn = Sampler(dataset, None, cfg).frames(np.array([0, 1, 0, 1]))
     assert (drawn >= 0).all() and (drawn < np.array([3, 4, 3, 4])).all()
 
 
 def test_windows_are_log_compressed_windows_of_the_drawn_frames(dataset, cfg):
     sounds = np.arange(40)
-    x = Frames(dataset, cfg.with_(gain=20.0), np.random.default_rng(7)).windows(sounds)
-    drawn = Frames(dataset, cfg, np.random.default_rng(7)).draw(sounds)
+    x = Sampler(dataset, None, cfg.with_(gain=20.0)).windows(sounds)
+    drawn = Sampler(dataset, None, cfg).frames(sounds)
     assert x.dtype == np.float32 and x.shape == (40, 10, 40)
     np.testing.assert_allclose(x, np.log(1 + 20 * dataset.windows(sounds, drawn, 10)), rtol=1e-5, atol=1e-6)
 
 
 def test_noise_is_added_to_linear_magnitudes(dataset, cfg):
-    frames = lambda cfg: Frames(dataset, cfg, np.random.default_rng(7)).windows(np.arange(40))  # noqa: E731
+    frames = lambda cfg: Sampler(dataset, None, cfg).windows(np.arange(40))  # noqa: E731
     linear = lambda x: np.expm1(x.astype(np.float64)) / 50  # noqa: E731
     plain, shifted = linear(frames(cfg)), linear(frames(cfg.with_(noise_mean=0.1)))
     np.testing.assert_allclose(shifted - plain, 0.1, atol=1e-3)
@@ -129,10 +129,10 @@ def test_noise_is_added_to_linear_magnitudes(dataset, cfg):
 
 @schemes
 def test_triplet_batch_shape_and_contents(scheme, dataset, cfg):
-    sampler = TripletSampler(dataset, Neighborhoods(dataset.table, scheme), cfg, seed=5)
+    sampler = TripletSampler(dataset, Neighborhoods(dataset.table, scheme), cfg)
     batch = sampler.batch()
     assert batch.shape == (3, 8, 10, 40) and batch.dtype == np.float32
-    twin = TripletSampler(dataset, Neighborhoods(dataset.table, scheme), cfg, seed=5)
+    twin = TripletSampler(dataset, Neighborhoods(dataset.table, scheme), cfg)
     sounds = twin.sounds()  # the same draws, seen as sounds: slot j of the batch is column j
     centers = np.expm1(batch[:, :, 5]) / 50  # the frame that was drawn
     for role in range(3):
@@ -143,7 +143,7 @@ def test_triplet_batch_shape_and_contents(scheme, dataset, cfg):
 @pytest.mark.parametrize("sampler", [TripletSampler, GroupSampler])
 def test_samplers_follow_their_seed(sampler, dataset, cfg):
     def first(seed):
-        it = sampler(dataset, Neighborhoods(dataset.table, "instrument_pitch_2"), cfg, seed)
+        it = sampler(dataset, Neighborhoods(dataset.table, "instrument_pitch_2"), cfg.with_(seed=seed))
         batches = [it.batch() for _ in range(3)]
         return np.array([b[0] if sampler is GroupSampler else b for b in batches])
 
@@ -156,7 +156,7 @@ def test_samplers_follow_their_seed(sampler, dataset, cfg):
 def test_a_sampler_goes_on_from_its_state(sampler, dataset, cfg):
     """Also from a state that went through a file."""
     found = Neighborhoods(dataset.table, "instrument_pitch_2")
-    first, second = (sampler(dataset, found, cfg, seed) for seed in (1, 2))
+    first, second = (sampler(dataset, found, cfg.with_(seed=seed)) for seed in (1, 2))
     for _ in range(3):
         first.batch()
         if sampler is GroupSampler:
@@ -171,8 +171,8 @@ def test_a_sampler_goes_on_from_its_state(sampler, dataset, cfg):
 def test_group_batches(scheme, dataset, cfg):
     cfg = cfg.with_(ours_group=4)
     found = Neighborhoods(dataset.table, scheme)
-    windows, sounds = GroupSampler(dataset, found, cfg, seed=2).batch()
-    twin = GroupSampler(dataset, found, cfg, seed=2)
+    windows, sounds = GroupSampler(dataset, found, cfg).batch()
+    twin = GroupSampler(dataset, found, cfg)
     groups = twin.groups()
     assert len(groups) == len(set(groups)) == min(8, len(found))  # 32 windows in fours
     size = 32 // len(groups)
@@ -262,7 +262,7 @@ def test_the_size_of_groups_is_a_choice(group, groups, dataset, cfg):
 def test_plain_batches_come_as_sounds_do(make_dataset, cfg):
     dataset = make_dataset(100)
     dataset.table["instrument"] = np.repeat(["cello", "flute", None], [60, 20, 20])
-    sampler, again = (PlainSampler(dataset, Neighborhoods(dataset.table, "instrument"), cfg, 5) for _ in range(2))
+    sampler, again = (PlainSampler(dataset, Neighborhoods(dataset.table, "instrument"), cfg) for _ in range(2))
     x, sounds = sampler.batch()
     assert x.shape == (32, 10, 40) and x.dtype == np.float32
     np.testing.assert_array_equal(again.batch()[0], x)

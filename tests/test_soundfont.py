@@ -10,7 +10,7 @@ from dml_lib.sounds.instruments import INSTRUMENTS
 
 @pytest.fixture(scope="module")
 def font():
-    return sources.locate("timgm6mb")
+    return sources.soundfont_file("timgm6mb")
 
 
 def pitch_hz(y, sr):

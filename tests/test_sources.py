@@ -66,20 +66,20 @@ def program(folder, name, text):
 def test_timgm_is_found_in_its_package(bare):
     path = sources.find("timgm6mb")
     assert path.is_file() and path.name == "TimGM6mb.sf2"
-    assert sources.locate("timgm6mb") == path == sources.fetch("timgm6mb")
+    assert sources.soundfont_file("timgm6mb") == path == sources.fetch("timgm6mb")
     assert not paths.DATA.exists()
 
 
 def test_a_missing_source_says_what_to_do_in_a_line(bare):
     assert sources.find("fluidr3") is None
     with pytest.raises(sources.SourceMissing, match=r"source 'fluidr3' \(FluidR3_GM\.sf2\) is not on this machine") as caught:
-        sources.locate("fluidr3")
+        sources.soundfont_file("fluidr3")
     message = str(caught.value)
     assert "python -m dml_lib fetch fluidr3" in message and "fluid-soundfont-gm" in message and str(paths.DATA) in message
     assert "\n" not in message
 
 
-@pytest.mark.parametrize("call", [sources.find, sources.locate, sources.fetch])
+@pytest.mark.parametrize("call", [sources.find, sources.soundfont_file, sources.fetch])
 def test_an_unknown_source(call):
     with pytest.raises(ValueError, match=r"unknown source 'fluidr4'.*Did you mean 'fluidr3'\?"):
         call("fluidr4")
@@ -173,7 +173,7 @@ def test_the_readers_folder_is_searched(bare, monkeypatch, tone):
     monkeypatch.setenv("DML_DATA", str(bare / "mine"))
     tone(bare / "mine" / "philharmonia" / "flute" / "flute_C5_1_forte_normal.wav")
     (bare / "mine" / FLUID).write_bytes(b"sf2")
-    assert sources.find("philharmonia") == bare / "mine" / "philharmonia" == sources.locate("philharmonia")
+    assert sources.find("philharmonia") == bare / "mine" / "philharmonia"
     assert sources.find("fluidr3") == bare / "mine" / FLUID
 
 
@@ -183,7 +183,7 @@ def test_a_folder_without_its_sounds_is_not_the_source(bare):
         (paths.DATA / name / "README.txt").write_text("no sounds")
         assert sources.find(name) is None
     with pytest.raises(sources.SourceMissing, match=r"'tinysol' \(recordings\) is not on this machine\. Unpack what doi"):
-        sources.locate("tinysol")
+        sources.soundfont_file("tinysol")
 
 
 def test_generaluser_is_a_soundfont_or_the_folder_of_its_notes(bare, tone):

@@ -58,7 +58,7 @@ def test_the_papers_recipe_is_plain_gradient_descent(scheme, dataset, cfg):
     cfg = cfg.with_(paper_iterations=5, learning_rate=1.0)
     trained, history = train(cfg, scheme, "paper", dataset, progress=False)
     model, losses = untrained(cfg), []
-    sampler = TripletSampler(dataset, Neighborhoods(dataset.table, scheme), cfg, cfg.seed)
+    sampler = TripletSampler(dataset, Neighborhoods(dataset.table, scheme), cfg)
     for _ in range(5):
         anchor, positive, negative = (model(torch.from_numpy(x)) for x in sampler.batch())
         penalty = 0.001 if scheme == "instrument" else 0.002

@@ -11,7 +11,7 @@ from dml_lib import paths, tensors
 from dml_lib.config import Config
 from dml_lib.model import Embedder
 from dml_lib.paths import Damaged
-from dml_lib.weights import WeightsMismatch, find, load_weights, open_weights, save_weights
+from dml_lib.weights import WeightsMismatch, load_weights, open_weights, save_weights
 
 
 def contiguous(model):
@@ -116,16 +116,16 @@ def test_the_network_of_a_scheme_is_looked_for_where_it_may_be(model, cfg, tmp_p
     monkeypatch.setattr(paths, "WEIGHTS", shipped)
     monkeypatch.setattr(paths, "ROOT", tmp_path)
     with pytest.raises(ValueError, match="run `make book` first"):
-        find("pitch")
+        paths.find_weights("pitch")
     with pytest.raises(ValueError, match="expected one of instrument"):
-        find("pich")
+        paths.find_weights("pich")
     for file in (paths.Run("fast").weights("pitch", "ours"), run.weights("pitch", "ours")):
         save_weights(file, model, cfg, "ours")
-    assert find("pitch") == paths.Run("fast").weights("pitch", "ours")
+    assert paths.find_weights("pitch") == paths.Run("fast").weights("pitch", "ours")
     save_weights(shipped / "pitch.safetensors", model, cfg, "ours")
-    assert find("pitch") == shipped / "pitch.safetensors"
-    assert find("pitch", run) == run.weights("pitch", "ours")
-    assert find(str(run.weights("pitch", "ours"))) == run.weights("pitch", "ours")
+    assert paths.find_weights("pitch") == shipped / "pitch.safetensors"
+    assert paths.find_weights("pitch", run) == run.weights("pitch", "ours")
+    assert paths.find_weights(str(run.weights("pitch", "ours"))) == run.weights("pitch", "ours")
 
 
 def test_a_card_says_how_to_open_its_file(model, cfg, tmp_path):

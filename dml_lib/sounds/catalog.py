@@ -71,19 +71,20 @@ def table(cfg):
     return pd.concat(tables, ignore_index=True)
 
 
-def audio(row):
+def audio(row, sr=soundfont.SR):
     """The sound of one row of a table: its file decoded if it has a `path`, its recipe rendered otherwise.
 
     Parameters
     ----------
     row : pandas.Series or dict
+    sr : int
+        Hz.
 
     Returns
     -------
     y : np.ndarray, (n_samples,), float32
         Mono.
     sr : int
-        Hz.
 
     Raises
     ------
@@ -91,8 +92,8 @@ def audio(row):
         There is no sound in it.
     """
     if isinstance(row.get("path"), str):
-        return decode.decode(row["path"], sr=soundfont.SR)[0], soundfont.SR
-    return soundfont.render_row(sources.soundfont_file(row["library"]), row), soundfont.SR
+        return decode.decode(row["path"], sr)[0], sr
+    return decode.resample(soundfont.render_row(sources.soundfont_file(row["library"]), row), soundfont.SR, sr), sr
 
 
 def with_family(table):

@@ -160,8 +160,8 @@ def same_file(name):
     return os.path.abspath(name), os.path.realpath(name)
 
 
-def manifest_table(path, library=None, source_family=None, checksum=checksum):
-    """The sounds that a CSV file lists, in its order.
+def manifest_table(path, checksum=checksum):
+    """The sounds that a CSV file lists, in its order, as a library by its name.
 
     Parameters
     ----------
@@ -170,8 +170,6 @@ def manifest_table(path, library=None, source_family=None, checksum=checksum):
         `note_number` or `midi` or `note` (a MIDI number, or a name such as A#4), `dynamics`, `articulation`, `kind`.
         Words are read as in file names, and what cannot be read is no label; a label that has no column comes from the
         file's name.
-    library, source_family : str, optional
-        The name of the CSV file, and the library, if not given.
     checksum : callable
         See `folder_table`.
 
@@ -179,8 +177,7 @@ def manifest_table(path, library=None, source_family=None, checksum=checksum):
     -------
     pandas.DataFrame
     """
-    library = library or Path(path).stem
-    return _listed(_read(path), Path(path).parent, library, source_family or library, checksum)
+    return _listed(_read(path), Path(path).parent, Path(path).stem, Path(path).stem, checksum)
 
 
 def _published(folder, name):

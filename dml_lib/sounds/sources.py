@@ -190,32 +190,19 @@ def kind(name):
     return "recordings" if SOURCES[name].file and found and found.is_dir() else SOURCES[name].kind
 
 
-def locate(name):
-    """The file or folder of a source.
-
-    Raises
-    ------
-    SourceMissing
-        With one sentence that says how to get it.
-    """
-    found = find(name)
-    if found is None:
-        source = SOURCES[name]
-        raise SourceMissing(f"source {name!r} ({source.file or source.kind}) is not on this machine. {source.how()}")
-    return found
-
-
 def soundfont_file(name):
     """The file of a source to render.
 
     Raises
     ------
     SourceMissing
-        It is not here, or no soundfont.
+        It is not here, or no soundfont; one sentence says how to get it.
     """
-    found = locate(name)
+    found, source = find(name), SOURCES[name]
+    if found is None:
+        raise SourceMissing(f"source {name!r} ({source.file or source.kind}) is not on this machine. {source.how()}")
     if not found.is_file():
-        raise SourceMissing(f"source {name!r}: expected a soundfont, found the folder {found}. {SOURCES[name].how()}")
+        raise SourceMissing(f"source {name!r}: expected a soundfont, found the folder {found}. {source.how()}")
     return found
 
 
