@@ -162,8 +162,11 @@ def train_on(place, file, output):
     Raises
     ------
     ValueError
-        See `library.sounds` and `adapt`; a network of another recipe than ours.
+        See `library.sounds` and `adapt`; a network of another recipe than ours, or another ending of the file to write.
     """
+    output = Path(output)
+    if output.suffix != ".safetensors" or output.is_dir():
+        raise ValueError(f"expected a file to write that ends with .safetensors, found {output}: choose another -o")
     start, cfg, card = opened(file)
     if card["recipe"] != "ours" or card.get("scheme") not in USES:
         raise ValueError(f"expected a network of our recipe that says its scheme, found {file}: name one that ships")

@@ -111,7 +111,7 @@ def text(content):
     """
     parts = [f"{title}\n{table.to_string(na_rep='not run')}" for title, table in tables(content["values"]).items()]
     parts.append("Intervals: of the test sounds, but for recorded methods the smallest and largest of the seeds.")
-    return "\n\n".join([*parts, "\n".join(f"not run: {name}: {reason}" for name, reason in content["not_run"].items())]).rstrip()
+    return "\n\n".join([*parts, "\n".join(f"not run: {name}: {reason}" for name, reason in content.get("not_run", {}).items())]).rstrip()
 
 
 def latex(values):

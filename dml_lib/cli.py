@@ -35,7 +35,7 @@ def commands(context):
 
 @commands.command()
 @click.option("--profile", default="standard", show_default=True, help="fast, standard or paper.")
-@click.option("--seed", default=0, show_default=True)
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
 @click.option("--run-dir", default="", help="Working folder; _run/<profile> if not given.")
 @click.option("--output", default=None, type=click.Path(file_okay=False), help="Where _build/html is made; the repository if not given.")
 def book(profile, seed, run_dir, output):
@@ -184,12 +184,12 @@ def paper_run(seeds, recipes, schemes):
 @click.option("--to", "end", help="The same, for a path from sound to sound.")
 @click.option("-o", "--output", default="out.wav", show_default=True, type=click.Path(dir_okay=False), help="WAV file; a cue list and a page that plays it are put beside it.")
 @click.option("--path", "way", help="trajectory, line, spline, geodesic, walk or graph-walk.")
-@click.option("--seconds", type=click.FloatRange(0.1, 600), help="How long; 4 s, or the sound's own time for its trajectory.")
+@click.option("--seconds", type=click.FloatRange(0.1, 600), help="How long; 4 s, or the sound's own time for its trajectory. Grains of the other methods end later.")
 @click.option("--scheme", default="instrument_pitch", show_default=True, help="Whose space.")
 @click.option("--weights", type=click.Path(), help="File of the network; that of the run, or the one that ships.")
 @click.option("--method", default="ours", show_default=True, help="ours, author or random.")
 @click.option("--bits", default="24", show_default=True, help="16, 24 or float.")
-@click.option("--seed", default=0, show_default=True)
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
 def sonify(out, start, end, output, way, seconds, scheme, weights, method, bits, seed):
     """Play a path through the space with the sounds of OUT, a map, the folder of a run of the book, or a folder of sounds."""
     from . import performance, sonify
@@ -238,7 +238,7 @@ def main():
         click.echo(f"error: {error}", err=True)
         sys.exit(2)
     except OSError as error:
-        if not error.filename or error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EEXIST, errno.EROFS):
+        if not error.filename or error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EEXIST, errno.EROFS, errno.ENAMETOOLONG):
             sys.exit(f"error: {error}")
         click.echo(f"error: expected a file or folder that can be used, found {error.filename}: {error.strerror}; choose another", err=True)
         sys.exit(2)

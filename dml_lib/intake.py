@@ -11,9 +11,11 @@ Our choice. `library` calls it.
 import os
 import shutil
 import signal
+import unicodedata
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, ProcessPoolExecutor, wait
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing import active_children, get_context
 from pathlib import Path
 
@@ -29,6 +31,7 @@ from .store import FeatureStore
 
 BLOCK = 128  # sounds a task and a shard
 PREVIEW_BYTES = 60_000  # of 5 s, at most
+COMPOSED = partial(unicodedata.normalize, "NFC")  # some systems take names apart: an accent is a letter of its own
 LABELS = ["instrument", "note_number", "dynamics", "articulation", "kind"]
 
 
@@ -103,7 +106,10 @@ def walk(folders, known=None, labels=None):
         for path, size, modified, checksum in known[["path", "bytes", "modified_ns", "checksum"]].itertuples(index=False)
     }
     checksums, tables, names = Checksums(known), [], set()
+    first = {}
     for folder in map(Path, folders):
+        first.setdefault(folder.resolve(), folder)  # a link to one of them is no other
+    for folder in first.values():
         name = folder.stem if folder.is_file() else folder.resolve().name
         name = name if name not in names else str(folder.resolve())
         names.add(name)
@@ -111,7 +117,8 @@ def walk(folders, known=None, labels=None):
         tables.append(read(folder, name, name, checksums))
     table = pd.concat(tables, ignore_index=True).drop_duplicates("path", ignore_index=True)
     if labels:
-        said = files.manifest_table(labels, checksum=lambda path: ("", "")).set_index("path").reindex(table["path"])
+        said = files.manifest_table(labels, checksum=lambda path: ("", ""))
+        said = said.set_index(said["path"].map(COMPOSED)).reindex(table["path"].map(COMPOSED))
         listed = said["sound_id"].notna().to_numpy()
         if not listed.any():
             raise ValueError(f"expected {labels} to list files of these folders, found none of them: its paths start at its own folder")
@@ -209,7 +216,7 @@ def _tasks(paths, weights, digest, audio, executor, progress):
 
 
 def listen(table, out, weights, digest, audio, executor, progress, say):
-    """Hear what is not known yet, and keep it, or the reason why it is no usable sound; raises as `open_weights`."""
+    """Hear what is not known yet, and keep it, or the reason why it is no usable sound; raises as `open_weights`, and ValueError where that is not of 3 dimensions."""
     from .weights import open_weights  # needs torch, as hearing does
 
     magnitudes, places = stores(out, digest)
@@ -224,7 +231,9 @@ def listen(table, out, weights, digest, audio, executor, progress, say):
     new = table[(table["reason"] == "") & ~table["checksum"].isin(known["key"])].drop_duplicates("checksum")
     if not len(new):
         return
-    open_weights(weights)  # a file that is no network is no fault of the sounds
+    n_dims = open_weights(weights)[1].n_dims  # a file that is no network is no fault of the sounds
+    if n_dims != 3:
+        raise ValueError(f"expected a network of three dimensions for a map, found {n_dims} in {weights}: name another file of weights")
     about = f"; previews take at most {len(new) * PREVIEW_BYTES / 1e6:,.1f} MB" if audio else ""
     say(f"{len(table):,} files, {len(new):,} of them new{about}")
     paths, keys = new["path"].tolist(), new["checksum"].tolist()

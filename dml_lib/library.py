@@ -11,6 +11,7 @@ Our choice. `python -m dml_lib map`; chapter 07.
 """
 
 import errno
+import io
 import shutil
 from dataclasses import dataclass
 from functools import cached_property
@@ -38,7 +39,8 @@ def _rows(table, facts):
     """Rows of `map.parquet`: the sounds of the folders that were heard, with what was heard."""
     table = table[table["checksum"].isin(facts.index)]
     known = facts.reindex(columns=["x", "y", "z", *FACTS, "cut"]).loc[table["checksum"]].astype({"cut": bool}).reset_index(drop=True)
-    return pd.concat([table.drop(columns="seconds").reset_index(drop=True), known], axis=1)[COLUMNS]
+    rows = pd.concat([table.drop(columns="seconds").reset_index(drop=True), known], axis=1)[COLUMNS]
+    return pd.read_parquet(io.BytesIO(rows.to_parquet(index=False)))  # of the types that they will have when they are read again
 
 
 def read(out):
@@ -55,11 +57,6 @@ def read(out):
     if not path.is_file():
         raise ValueError(f"expected a map in {out}, found no map.parquet: make one by `python -m dml_lib map FOLDER -o {out}`")
     return whole(lambda file: pd.read_parquet(file)[COLUMNS], path, "a whole map", "delete it and make the map again")
-
-
-def is_map(place):
-    """Whether a folder is a map, or was begun as one."""
-    return (place / files.MAP_MARK).is_file() or (place / "map.parquet").is_file()
 
 
 def update(folders, out, weights, labels=None, audio=True, executor=None, progress=True, say=print):
@@ -99,12 +96,12 @@ def update(folders, out, weights, labels=None, audio=True, executor=None, progre
     for folder in map(Path, folders):
         if not folder.exists():
             raise ValueError(f"expected a folder of sounds or a CSV file, found none at {folder}: check the name")
-        own = [out / "frames", out / "audio"] if is_map(out) else [out]  # what is written over
+        own = [out / "frames", out / "audio"] if files.is_map(out) else [out]  # what is written over
         if folder.resolve() == out.resolve() or any(folder.is_dir() and folder.resolve().is_relative_to(each.resolve()) for each in own):
             raise ValueError(f"expected a place for the map that does not hold the sounds, found {out}, where {folder} lies: choose another -o")
     given = {Path(each).resolve() for each in (*folders, labels) if each}
     there = [out] if out.is_file() else [path for path in out.glob("[!.]*") if path.resolve() not in given]
-    if there and not is_map(out):
+    if there and not files.is_map(out):
         raise ValueError(f"expected a new folder, an empty one or a map, found {there[0]} at {out}: choose another -o")
     try:
         with held(out):

@@ -130,6 +130,8 @@ def find_weights(scheme, run=None):
         Neither a scheme nor a file, or no network of that scheme is here.
     """
     if scheme not in SCHEMES and Path(str(scheme)).is_file():
+        if Path(scheme).suffix != ".safetensors":
+            raise ValueError(f"expected a file of weights, which ends with .safetensors, found {scheme}: name another file or a scheme")
         return Path(scheme)
     check_name("scheme or file of weights", scheme, SCHEMES)
     runs = [run] if run else [Run("standard"), Run("fast")]

@@ -222,7 +222,7 @@ def write(path, made, cues, bits="24"):
     Raises
     ------
     ValueError
-        Another ending, unknown bits, no such folder, or a CSV of that name that is no cue list.
+        Another ending, unknown bits, no such folder, a CSV of that name that is no cue list, or a sound without one.
     """
     path = Path(path)
     if path.suffix.lower() != ".wav" or not path.parent.is_dir():
@@ -231,6 +231,8 @@ def write(path, made, cues, bits="24"):
     files = path, path.with_suffix(".csv")
     if files[1].exists() and files[1].read_text("utf-8", "replace").partition(",sound_id,")[0] != "start_s,length_s":
         raise ValueError(f"expected no other table in the place of the cue list, found one at {files[1]}: choose another name")
+    if files[0].exists() and not files[1].exists():
+        raise ValueError(f"expected no other sound in the place of the result, found one without a cue list at {files[0]}: choose another name")
     parts = [file.with_name(f".{file.name}.part") for file in files]
     try:
         soundfile.write(parts[0], made.y, made.sr, subtype=subtype, format="WAV")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from .paths import replace_file, whole
 
@@ -17,7 +17,8 @@ from .paths import replace_file, whole
 def write(path, tensors, **card):
     """Write tensors by name, and a card of anything JSON can write."""
     tensors = {name: torch.as_tensor(tensor).detach().contiguous() for name, tensor in tensors.items()}
-    replace_file(path, lambda part: save_file(tensors, part, metadata={"card": json.dumps(card)}))
+    body = save(tensors, {"card": json.dumps(card)})
+    replace_file(path, lambda part: part.write_bytes(body))
 
 
 def read(path, what, advice):

@@ -62,6 +62,13 @@ def test_a_network_that_came_back_as_it_was_is_said_to(iterations, came_back, li
     assert ("the one that it began with" in said) == came_back and "nearest sounds right of 0.400 before, 0.500 after" in said
 
 
+@pytest.mark.parametrize("name", ["song.wav", "map.parquet", "folder.safetensors"])
+def test_nothing_but_weights_is_written_over(name, tmp_path):
+    (tmp_path / "folder.safetensors").mkdir()
+    with pytest.raises(ValueError, match="expected a file to write that ends with .safetensors"):
+        adapt.train_on(tmp_path, tmp_path / "never read", tmp_path / name)
+
+
 def test_labels_must_be_there_to_judge_by(library, small, monkeypatch):
     kept = adapt.random_split(len(library), small.seed) == "valid"
     library.table["instrument"] = library.table["instrument"].where(~kept)

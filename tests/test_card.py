@@ -84,6 +84,11 @@ def test_print_agrees_with_evaluate_json_to_the_digit(made):
             assert " ".join(line.split()).endswith(f"{space} {cells}"), line
 
 
+def test_a_file_that_names_no_split_as_not_run(made):
+    content = {"values": made[1]}
+    assert "not run: " not in card.text(content) and card.text(content | {"not_run": {"real": "none"}}).endswith("not run: real: none")
+
+
 def test_other_parts_of_the_card(made):
     folder, values = made
     out = report(folder)

@@ -42,6 +42,9 @@ def test_fetch_of_what_is_here_names_the_file():
     (("query", ".", "a.wav", "--at", "nan"), "expected a moment such as 0.3s or 1:05"),
     (("map", ".", "-o", "README.md/map"), "README.md/map: Not a directory; choose another"),
     (("book", "--sede", "1"), "No such option"),
+    (("book", "--seed", "-1"), "-1 is not in the range"),
+    (("map", ".", "-o", "map", "--weights", "README.md"), "expected a file of weights, which ends with .safetensors"),
+    (("map", ".", "-o", "x" * 300), "File name too long; choose another"),
     (("book", "--seed", "one"), "'one' is not a valid integer"),
 ])
 def test_mistakes_end_with_2_and_a_sentence(arguments, words):

@@ -318,3 +318,9 @@ def test_real_recordings(no_ffmpeg):
         native, sr = soundfile.read(path, dtype="float32", always_2d=True)  # oracle: all at once, no blocks
         mono = native.mean(axis=1)
         np.testing.assert_allclose(samples, soxr.resample(mono - mono.mean(), sr, SR), atol=1e-5)
+
+
+def test_samples_of_half_precision_are_samples():
+    y = 0.5 * np.sin(np.arange(8_000) / 5)
+    with np.errstate(all="raise"):
+        assert np.allclose(decode.prepared(y.astype(np.float16), 16_000, 16_000), y - y.mean(), atol=1e-3)

@@ -222,7 +222,9 @@ def test_a_manifest_with_all_columns(tmp_path):
         (None, 60, None, None, "note"),
     ]
     assert table["checksum"].tolist() == files.folder_table(sounds, "x", "x")["checksum"].tolist()
-    assert table["sound_id"][0] == f"{path.stem}/a.wav" and set(table["source_family"]) == {path.stem}
+    named = files.manifest_table(path, "mine", "ours")
+    assert named["sound_id"][0] == "mine/a.wav" and set(named["source_family"]) == {"ours"}
+    assert set(files.manifest_table(path, "mine")["source_family"]) == {"mine"}
 
 
 @pytest.mark.parametrize("column, cells", [
@@ -250,8 +252,8 @@ def test_a_manifest_may_point_elsewhere(tmp_path):
     sound = write(tmp_path / "far" / "a.wav")
     (tmp_path / "lists").mkdir()
     path = manifest(tmp_path / "lists", f"path\n../far/a.wav\n{sound}\n../lists\n")
-    table = files.manifest_table(path)
-    assert table["sound_id"].tolist() == [f"{path.stem}/{name}" for name in ("../far/a.wav", sound, "../lists")]
+    table = files.manifest_table(path, "x")
+    assert table["sound_id"].tolist() == ["x/../far/a.wav", f"x/{sound}", "x/../lists"]
     assert table["path"].tolist() == [str(sound), str(sound), str(tmp_path / "lists")]
     assert table["reason"].tolist() == ["", "", "not a regular file"]
 

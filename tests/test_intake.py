@@ -35,5 +35,5 @@ def test_labels_are_read_without_listening(tmp_path, monkeypatch):
     (tmp_path / "a.wav").write_bytes(b"sound")
     (tmp_path / "labels.csv").write_text("path,instrument\na.wav,cello\n")
     known = walk([tmp_path])
-    monkeypatch.setattr(intake.files.manifest_table, "__defaults__", (lambda path: pytest.fail(f"{path} was read"),))
+    monkeypatch.setattr(intake.files.manifest_table, "__defaults__", (None, None, lambda path: pytest.fail(f"{path} was read")))
     assert walk([tmp_path], labels=tmp_path / "labels.csv", known=known)["instrument"].tolist() == ["cello"]

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 
 import duckdb
@@ -15,7 +16,8 @@ import pandas as pd
 import pytest
 import soundfile
 
-from dml_lib import hearing, intake, library, paths
+from dml_lib import hearing, intake, library, paths, train
+from dml_lib.config import Config
 from dml_lib.library import Library, read, update
 from dml_lib.paths import Damaged
 from dml_lib.weights import save_weights
@@ -111,6 +113,35 @@ def test_labels_of_a_file_are_believed(mapped, folder, tmp_path):
     (tmp_path / "labels.csv").write_text("path,instrument\nelsewhere.wav,cello\n")
     with pytest.raises(ValueError, match="to list files of these folders"):
         mapped(labels=tmp_path / "labels.csv")
+
+
+def test_an_accent_is_the_same_however_it_is_spelled(mapped, folder, tmp_path):
+    shutil.copy(folder / "trumpet_E4.ogg", folder / unicodedata.normalize("NFD", "Vielle à roue.ogg"))
+    (folder / "labels.csv").write_text(unicodedata.normalize("NFC", "path,instrument\nVielle à roue.ogg,cello\n"), "utf-8")
+    table, _ = mapped(labels=folder / "labels.csv")
+    assert table.set_index("sound_id")["instrument"].loc[table["sound_id"][table["sound_id"].str.contains("roue")]].tolist() == ["cello"]
+
+
+def test_labels_and_folders_without_sound_make_nothing_new(mapped, folder, tmp_path):
+    (folder / "labels.csv").write_text("path,instrument\ntakes/take 1.wav,cello\n")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "linked").symlink_to(folder)  # the same folder by another name
+    first, _ = mapped(folder, tmp_path / "empty", tmp_path / "linked", labels=folder / "labels.csv")
+    again, said = mapped(folder, tmp_path / "empty", tmp_path / "linked", labels=folder / "labels.csv")
+    assert again.equals(first) and len(first) == GOOD and said == ["nothing changed: 7 sounds, 2 files skipped"]
+
+
+def test_a_copy_of_a_map_is_no_sound(mapped, folder, tmp_path):
+    mapped()
+    shutil.copytree(tmp_path / "map", folder / "copy", ignore=shutil.ignore_patterns(".*"))
+    assert len(mapped()[0]) == GOOD
+
+
+def test_a_map_has_three_dimensions(folder, tmp_path):
+    cfg = Config.preset("fast", n_dims=8)
+    save_weights(tmp_path / "wide.safetensors", train.untrained(cfg, "ours"), cfg, "ours")
+    with pytest.raises(ValueError, match="expected a network of three dimensions for a map, found 8"):
+        update([folder], tmp_path / "map", tmp_path / "wide.safetensors", progress=False, say=str)
 
 
 def test_a_map_within_its_folder_does_not_map_itself(mapped, folder):

@@ -3,6 +3,7 @@
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -77,6 +78,9 @@ def test_filters(library):
         query.ask(library, [name], max_seconds=0.1)
     with pytest.raises(ValueError, match="expected a note such as C4"):
         query.ask(library, [name], note="H4")
+    only = library.table["seconds"].idxmax()
+    with pytest.raises(ValueError, match="expected a sound beside those asked about"):
+        query.ask(replace(library, table=library.table.assign(library=library.table["sound_id"])), [library.table["sound_id"][only]], source=library.table["sound_id"][only])
 
 
 @pytest.mark.parametrize("question, words", [

@@ -140,6 +140,10 @@ def test_nothing_is_left_half_written(instrument, glide, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["out.csv"] and (tmp_path / "out.csv").read_text() == "mine\n"
     sonify.write(tmp_path / "again.wav", made, instrument.cues(made))
     sonify.write(tmp_path / "again.wav", made, instrument.cues(made))  # its own may be written again
+    (tmp_path / "take.wav").write_bytes(b"mine")
+    with pytest.raises(ValueError, match="expected no other sound in the place of the result"):
+        sonify.write(tmp_path / "take.wav", made, instrument.cues(made))
+    assert (tmp_path / "take.wav").read_bytes() == b"mine" and not (tmp_path / "take.csv").exists()
     (tmp_path / "out.csv").unlink()
     (tmp_path / "out.csv").mkdir()  # cannot be replaced by a file
     with pytest.raises(OSError):

@@ -30,6 +30,12 @@ def test_what_cannot_be_written_leaves_the_old_file(tmp_path):
     assert read(tmp_path / "x.safetensors", "things", "")[1] == {"n": 1}
 
 
+def test_others_may_read_what_they_may_read_of_other_files(tmp_path):
+    (tmp_path / "plain").write_text("")
+    write(tmp_path / "x", {"a": np.zeros(2)})
+    assert (tmp_path / "x").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
 def test_messages_say_what_and_what_to_do(tmp_path):
     with pytest.raises(FileNotFoundError, match="no things at .*x.safetensors: make them"):
         read(tmp_path / "x.safetensors", "things", "make them")

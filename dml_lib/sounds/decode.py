@@ -148,7 +148,7 @@ def prepared(y, sr, target):
         raise DecodeError(f"{y.dtype} of shape {y.shape}, expected float samples (n_samples,) of full scale 1")
     if not (isinstance(sr, Real) and MIN_SR <= sr <= MAX_SR):
         raise DecodeError(f"sampling rate of {sr} Hz, expected {MIN_SR} to {MAX_SR}")
-    peak = np.abs(y).max()
+    peak = float(np.abs(y).max())
     if not peak <= MAX_PEAK:  # also true of NaN
         raise DecodeError(f"NaN, infinite or absurd sample values (peak {peak:g}, expected about 1)")
     y = y.astype(np.float32) / np.float32(2**15 if peak > INTEGERS else 1)

@@ -27,7 +27,7 @@ import pandas as pd
 from .decode import is_audio_name
 from .labels import NSYNTH, Labels, parse_name, parse_note
 
-MAP_MARK = ".dml_map"  # a folder that holds it is a map, and its sounds are previews
+MAP_MARK = ".dml_map"  # in a map from its first moment
 KINDS = ("note", "phrase", "percussion")
 NOTE_COLUMNS = ("note_number", "midi", "note")  # the first that a manifest has is read
 COLUMNS = ("sound_id library source_family instrument note_number dynamics articulation velocity kind path checksum "
@@ -65,6 +65,11 @@ def _shown(path):
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
+def is_map(folder):
+    """Whether a folder is a map that this project wrote, or began; its sounds are previews."""
+    return any(os.path.isfile(os.path.join(folder, name)) for name in (MAP_MARK, "map.parquet"))
+
+
 def folder_table(folder, library, source_family, checksum=checksum):
     """The audio files in a folder and below, in order of their paths, labeled by their names.
 
@@ -91,7 +96,7 @@ def folder_table(folder, library, source_family, checksum=checksum):
         found.append((error.filename, f"folder: {error.strerror}"))
 
     for where, folders, names in os.walk(root, onerror=refused):
-        folders[:] = [name for name in folders if not name.startswith(".") and not os.path.exists(os.path.join(where, name, MAP_MARK))]
+        folders[:] = [name for name in folders if not name.startswith(".") and not is_map(os.path.join(where, name))]
         for name in names:
             if is_audio_name(name) and not name.startswith("."):
                 path = os.path.join(where, name)
@@ -160,8 +165,8 @@ def same_file(name):
     return os.path.abspath(name), os.path.realpath(name)
 
 
-def manifest_table(path, checksum=checksum):
-    """The sounds that a CSV file lists, in its order, as a library by its name.
+def manifest_table(path, library=None, source_family=None, checksum=checksum):
+    """The sounds that a CSV file lists, in its order.
 
     Parameters
     ----------
@@ -170,6 +175,8 @@ def manifest_table(path, checksum=checksum):
         `note_number` or `midi` or `note` (a MIDI number, or a name such as A#4), `dynamics`, `articulation`, `kind`.
         Words are read as in file names, and what cannot be read is no label; a label that has no column comes from the
         file's name.
+    library, source_family : str, optional
+        The name of the CSV file, and the library, if not given.
     checksum : callable
         See `folder_table`.
 
@@ -177,7 +184,8 @@ def manifest_table(path, checksum=checksum):
     -------
     pandas.DataFrame
     """
-    return _listed(_read(path), Path(path).parent, Path(path).stem, Path(path).stem, checksum)
+    library = library or Path(path).stem
+    return _listed(_read(path), Path(path).parent, library, source_family or library, checksum)
 
 
 def _published(folder, name):
