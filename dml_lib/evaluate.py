@@ -76,9 +76,13 @@ def interval(scores, groups, seed=0, resamples=1_000):
 
     Source
     ------
-    Percentile bootstrap over clusters (Davison and Hinkley 1997, chapter 3).
+    Percentile bootstrap over clusters (Davison and Hinkley 1997, chapter 3). Where all scores are 1, or all 0, no drawing
+    differs from another; there Wilson's interval (1927) of as many trials as there are groups.
     """
     _, group = np.unique(groups, return_inverse=True)
+    if np.all(scores == scores[0]) and scores[0] in (0, 1):
+        n = int(group.max()) + 1
+        return tuple(map(float, binomtest(n * int(scores[0]), n).proportion_ci(method="wilson")))
     sums, counts = np.bincount(group, weights=scores), np.bincount(group)
     rng, means, share = np.random.default_rng([seed, 12]), [], np.full(len(sums), 1 / len(sums))
     for _ in range(resamples):

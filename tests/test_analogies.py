@@ -40,7 +40,7 @@ def test_a_space_of_sums_is_perfect(notes):
     values = evaluate(sums(notes.table), notes)
     assert values["neighborhoods.transposition"] == 72 and values["neighborhoods.interval"] == 12 and values["neighborhoods.relative"] == 6
     for score in ("mrr", "hit_at_1", "hit_at_5"):
-        assert values[f"{score}.transposition"] == values[f"{score}.transposition.lo"] == values[f"{score}.transposition.hi"] == 1
+        assert values[f"{score}.transposition"] == values[f"{score}.transposition.hi"] == 1 > values[f"{score}.transposition.lo"] > 0.9
     for rival in RIVALS:
         assert values[f"hit_at_1{rival}.transposition"] < 0.2 and values[f"mrr{rival}.transposition"] < 0.5
     heights = sums(notes.table) * [0, 0, 1]

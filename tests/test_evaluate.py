@@ -56,7 +56,7 @@ def test_evaluate_a_perfect_space(label, labeled):
     estimates = {"knn", "knn.frame", "knn.audible", "p_at_5", "r_precision", "map_at_r"} | ({"ndcg"} if label == "pitch" else set())
     assert set(values) == {"k", "k.frame", "k.audible", "chance"} | {e + end for e in estimates for end in ("", ".lo", ".hi")}
     for name in estimates - {"ndcg", "p_at_5"}:
-        assert values[f"{name}.lo"] == values[f"{name}.hi"] == 1
+        assert 0.8 < values[f"{name}.lo"] < values[f"{name}.hi"] == 1
     assert values["knn"] == values["knn.frame"] == values["knn.audible"] == values["r_precision"] == values["map_at_r"] == 1
     assert values["k"] == values["k.frame"] == 1
 
@@ -215,7 +215,13 @@ def test_interval_is_wider_where_scores_stand_or_fall_together():
     low, high = interval(scores, sounds)
     alone = interval(scores, np.arange(400))
     assert high - low > 2.5 * (alone[1] - alone[0])
-    assert interval(np.ones(9), np.arange(9)) == (1, 1)
+
+
+@pytest.mark.parametrize("score", [0.0, 1.0, True])
+def test_interval_has_a_width_where_all_are_right_or_none(score):
+    low, high = interval(np.full(40, score), np.repeat(np.arange(10), 4))  # ten sounds, not forty
+    edge = 1.96**2 / (10 + 1.96**2)
+    assert (low, high) == pytest.approx((1 - edge, 1) if score else (0, edge), abs=1e-4)
 
 
 def test_interval_holds_the_truth_about_as_often_as_it_says():
