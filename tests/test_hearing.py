@@ -45,7 +45,7 @@ def test_a_short_mp3_is_its_own_preview_and_a_long_sound_is_cut(tmp_path, small_
     assert sr == 44_100 and len(y) / sr == pytest.approx(5, abs=0.1) and np.abs(y[-20:]).max() < 0.02  # faded out
     monkeypatch.setattr(hearing, "MAX_SECONDS", 2.0)
     x, _, facts, _ = hearing.hear(long, str(small_weights), "", False)
-    assert facts["cut"] and facts["seconds"] == 2 and len(x) == 41
+    assert facts["cut"] and facts["seconds"] == 8 and len(x) == 41
 
 
 def test_what_is_no_sound_is_a_reason_and_never_the_end(tmp_path, small_weights, monkeypatch):

@@ -42,7 +42,8 @@ class DecodeError(Exception):
 
 @dataclass(frozen=True)
 class Info:
-    """What the file held: native `sr` in Hz, `channels`, `seconds` decoded, `cut` if it goes on after those."""
+    """What the file holds: native `sr` in Hz, `channels`, `cut` if only its beginning was read, `seconds` (of all of it; one that ffmpeg
+    reads and that is cut counts as a second longer than what was read)."""
     sr: int
     channels: int
     seconds: float
@@ -72,7 +73,8 @@ def _read(source, max_seconds):
         if not blocks:
             raise DecodeError("holds no samples")
         mono, sr = np.concatenate(blocks), file.samplerate
-        return mono, Info(sr, file.channels, len(mono) / sr, cut=left == 0 and len(mono) < file.frames)
+        cut = left == 0 and len(mono) < file.frames
+        return mono, Info(sr, file.channels, (file.frames if cut else len(mono)) / sr, cut)
 
 
 def _read_by_ffmpeg(path, head, error, max_seconds):
