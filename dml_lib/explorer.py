@@ -53,8 +53,7 @@ class Explorer:
         self.scheme = widgets.Dropdown(options=list(spaces), description="scheme")
         self.instrument = widgets.Dropdown(options=["all", *dataset.table["instrument"].dropna().unique()], description="instrument")
         self.pitch = widgets.IntRangeSlider(value=(low, high), min=low, max=high, description="pitch")
-        colors = [title for title, key in figures.LABELS.items() if key in catalog.with_family(dataset.table)]
-        self.color = widgets.Dropdown(options=colors, value="instrument", description="color by")
+        self.color = widgets.Dropdown(options=list(figures.labels_of(dataset.table)), value="instrument", description="color by")
         self.sound = widgets.Dropdown(options=sounds, description="sound")
         self.goal = widgets.Dropdown(options=sounds, value=len(sounds) - 1, description="path to")
         self.play = widgets.Button(description="play the path")

@@ -135,6 +135,12 @@ def _coloring(key, title, values, shaped):
     }
 
 
+def labels_of(table):
+    """What the sounds of a table can be colored by: those of `LABELS` that any of them has."""
+    known = catalog.with_family(table)
+    return {title: key for title, key in LABELS.items() if key in known and known[key].notna().any()}
+
+
 def cloud(points, table, by="instrument"):
     """A cloud of sounds or of frames, colored by any of `LABELS` through a menu in the page.
 
@@ -146,8 +152,7 @@ def cloud(points, table, by="instrument"):
     by : str
         Of `LABELS`, what the menu begins with.
     """
-    table, few = catalog.with_family(table), len(points) <= CROWD
-    known = {title: key for title, key in LABELS.items() if key in table}
+    table, few, known = catalog.with_family(table), len(points) <= CROWD, labels_of(table)
     check_name("color", by, known)
     size = {"size": 4 if few else 2, "opacity": 0.9}
     looks = {

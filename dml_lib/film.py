@@ -1,6 +1,6 @@
 """The author's film: a cloud that turns once around, as a light GIF for pages and talks.
 
-That of the README, `assets/space.gif`, is the one of chapter 05, of the network that ships.
+That of the README, `assets/space.gif`, is `rotating.gif` of a standard book: chapter 05, the network that ships.
 """
 
 import html

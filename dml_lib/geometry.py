@@ -6,7 +6,6 @@ Correlations are Spearman's, of ranks: a curved relation counts like a straight 
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import linear_sum_assignment
 from scipy.stats import rankdata, spearmanr
 from sklearn.manifold import trustworthiness
 
@@ -112,7 +111,8 @@ def axis_meanings(points, measured):
 def axis_titles(meanings):
     """A name for each axis that says what it goes with, such as `axis 1 (pitch +0.81)`.
 
-    Each measure names one axis, so that all together say most; an axis that goes with nothing has no more than its number.
+    The strongest relation names its axis first; a measure names one axis, and an axis that none is left for has no more than
+    its number.
 
     Parameters
     ----------
@@ -123,12 +123,11 @@ def axis_titles(meanings):
     -------
     list of str
     """
-    axes = meanings.drop(index="best direction")
-    names = list(axes.index)
-    for axis, measure in zip(*linear_sum_assignment(axes.abs(), maximize=True)):
-        if abs(found := axes.iat[axis, measure]) >= TELLING:
-            names[axis] += f" ({axes.columns[measure]} {found:+.2f})"
-    return names
+    axes, names = meanings.drop(index="best direction"), {}
+    for (axis, measure), found in axes.stack().sort_values(key=abs, ascending=False, kind="stable").items():
+        if abs(found) >= TELLING and axis not in names and measure not in {each for each, _ in names.values()}:
+            names[axis] = measure, found
+    return [f"{axis} ({names[axis][0]} {names[axis][1]:+.2f})" if axis in names else axis for axis in axes.index]
 
 
 def pitch_order(points, notes):

@@ -118,7 +118,8 @@ def walk(folders, known=None, labels=None):
     table = pd.concat(tables, ignore_index=True).drop_duplicates("path", ignore_index=True)
     if labels:
         said = files.manifest_table(labels, checksum=lambda path: ("", ""))
-        said = said.set_index(said["path"].map(COMPOSED)).reindex(table["path"].map(COMPOSED))
+        said = said.set_index(said["path"].map(COMPOSED))
+        said = said[~said.index.duplicated()].reindex(table["path"].map(COMPOSED))
         listed = said["sound_id"].notna().to_numpy()
         if not listed.any():
             raise ValueError(f"expected {labels} to list files of these folders, found none of them: its paths start at its own folder")

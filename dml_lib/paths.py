@@ -127,7 +127,7 @@ def find_weights(scheme, run=None):
     Raises
     ------
     ValueError
-        Neither a scheme nor a file, or no network of that scheme is here.
+        Neither a scheme nor a file that ends with .safetensors, or no network of that scheme is here.
     """
     if scheme not in SCHEMES and Path(str(scheme)).is_file():
         if Path(scheme).suffix != ".safetensors":

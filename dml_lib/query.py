@@ -166,9 +166,9 @@ def ask(library, sounds=(), at=None, unlike=(), plus=(), k=10, **filters):
             target, used = target - z_b + z_c, [*used, row_b, row_c]
         fits = allowed.copy()
         fits[[i for i in used if i is not None]] = False
-        if not fits.any():
-            raise ValueError(f"expected a sound beside those asked about, found none that fits among {len(fits)}: ask for less")
         answers.append(nearest(target, library, k, fits, at is not None).assign(query=name))
+    if not any(map(len, answers)):
+        raise ValueError(f"expected a sound beside those asked about, found none that fits among {len(allowed)}: ask for less")
     return pd.concat(answers, ignore_index=True)
 
 

@@ -107,7 +107,7 @@ def surprises(points, table, k=3):
     family = table["instrument"].map({slug: i.family for slug, i in INSTRUMENTS.items()}).fillna("").to_numpy()
     notes = table["note_number"].to_numpy(float, na_value=np.nan)
     near = others_of(points, np.arange(len(points)), 1)[:, 0]
-    interval = np.nan_to_num(np.abs(notes - notes[near])) * (family != family[near])
+    interval = np.nan_to_num(np.abs(notes - notes[near])) * (family != family[near]) * (family != "") * (family[near] != "")
     found, used = [], set()
     for i in np.argsort(-interval, kind="stable"):
         if len(found) < k and interval[i] > 0 and not {int(i), int(near[i])} & used:

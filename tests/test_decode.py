@@ -100,6 +100,16 @@ def test_long_files_are_cut(tmp_path):
     assert (len(samples), info.cut) == (601 * 8000, False)
 
 
+def test_a_flac_file_from_a_pipe_does_not_tell_its_length(tmp_path):
+    soundfile.write(tmp_path / "a.flac", np.random.default_rng(0).uniform(-0.5, 0.5, 3 * 8000), 8000)
+    body = bytearray((tmp_path / "a.flac").read_bytes())
+    body[21] &= 0xF0  # 36 bits of STREAMINFO: the number of samples
+    body[22:26] = bytes(4)
+    (tmp_path / "a.flac").write_bytes(body)
+    samples, info = decode(tmp_path / "a.flac", 8000, max_seconds=2)
+    assert (len(samples), info.seconds, info.cut) == (2 * 8000, 2.0, True)
+
+
 def test_truncated_mp3_gives_its_beginning(tmp_path):
     soundfile.write(tmp_path / "a.mp3", sine(44100, 2.0), 44100)
     whole = (tmp_path / "a.mp3").read_bytes()

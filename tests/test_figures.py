@@ -94,7 +94,9 @@ def test_the_film_of_a_training_shows_each_snapshot_and_rests_on_the_last(sounds
     for frame, places in zip(fig.frames, snapshots):
         assert np.allclose(np.stack([frame.data[0].x, frame.data[0].y, frame.data[0].z]).T, places)
     assert np.allclose(fig.data[0].x, 2) and fig.layout.sliders[0].active == 2
-    assert list(fig.data[0].marker.symbol) == [palette.SYMBOLS[palette.LOOKS[i][1]] for i in sounds["instrument"]]
+    look = fig.data[0].marker
+    assert list(look.symbol) == [palette.SYMBOLS[palette.LOOKS[i][1]] for i in sounds["instrument"]]
+    assert [look.colorscale[2 * code][1] for code in look.color] == [palette.LOOKS[i][0] for i in sounds["instrument"]]
     assert tuple(fig.layout.scene.zaxis.range) == (2, 4)  # from the lowest of all snapshots to the highest
 
 

@@ -104,3 +104,5 @@ def test_each_measure_names_the_axis_where_it_says_most():
     )
     assert geometry.axis_titles(meanings) == ["axis 1 (loudness -0.50)", "axis 2 (pitch -0.90)", "axis 3"]
     assert geometry.axis_titles(meanings / 2) == ["axis 1", "axis 2 (pitch -0.45)", "axis 3"]
+    meanings = pd.DataFrame({"pitch": [0.5, 0.4, 1.0], "loudness": [0.29, 0.05, 1.0]}, index=["axis 1", "axis 2", "best direction"])
+    assert geometry.axis_titles(meanings) == ["axis 1 (pitch +0.50)", "axis 2"]

@@ -52,9 +52,16 @@ def test_a_moment_is_compared_with_moments(library):
     assert [tuple(each) for each in found[["distance", "at_s"]].to_numpy()] == [pytest.approx(slow[s], abs=1e-6) for s in found["sound_id"]]
 
 
-@pytest.mark.parametrize("at", ["0.1", "0.1s", "0:0.1", "0:00:00.1s"])
-def test_a_moment_is_written_as_musicians_do(library, at):
-    done = CliRunner().invoke(cli.commands, ["query", str(library.out), "My Samples/flute/flute_A4.wav", "--at", at, "--json"], catch_exceptions=False)
+@pytest.mark.parametrize("at, seconds", [("0.1", 0.1), ("0.1s", 0.1), ("0:00:0.1s", 0.1), ("1:05", 65.0), ("1:00:05.5", 3605.5)])
+def test_a_moment_is_written_as_musicians_do(library, at, seconds, monkeypatch):
+    asked = []
+    monkeypatch.setattr(query, "ask", lambda library, sounds, at, *rest, **filters: asked.append(at))
+    CliRunner().invoke(cli.commands, ["query", str(library.out), "x.wav", "--at", at])
+    assert asked == [pytest.approx(seconds)]
+
+
+def test_the_command_asks_as_the_library_does(library):
+    done = CliRunner().invoke(cli.commands, ["query", str(library.out), "My Samples/flute/flute_A4.wav", "--at", "0.1s", "--json"], catch_exceptions=False)
     assert done.output.strip() == query.as_json(query.ask(library, ["My Samples/flute/flute_A4.wav"], at=0.1))
 
 

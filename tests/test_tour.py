@@ -34,12 +34,12 @@ def test_travel_shares_a_path_out():
 
 
 def test_surprises_are_neighbors_of_another_family_and_note():
-    points = np.array([[0, 0, 0], [0.1, 0, 0], [5, 0, 0], [5.1, 0, 0], [9, 0, 0], [9.1, 0, 0], [20, 0, 0], [20.1, 0, 0], [30, 0, 0], [30.1, 0, 0]])
+    points = np.array([[0, 0, 0], [0.1, 0, 0], [5, 0, 0], [5.1, 0, 0], [9, 0, 0], [9.1, 0, 0], [20, 0, 0], [20.1, 0, 0], [30, 0, 0], [30.1, 0, 0], [40, 0, 0], [40.1, 0, 0]])
     table = pd.DataFrame({
-        "instrument": ["trumpet", "tuba", "flute", "violin", "piano", "harp", "oboe", "cello", "banjo", None],
-        "note_number": [60, 90, 60, 61, 40, 80, 50, None, 20, 90],
+        "instrument": ["trumpet", "tuba", "flute", "violin", "piano", "harp", "oboe", "cello", "banjo", None, "tuba", "banjo"],
+        "note_number": [60, 90, 60, 61, 40, 80, 50, None, 20, 90, 20, 90],
     })
-    assert tour.surprises(points, table, 3) == [(4, 5), (2, 3)]  # trumpet and tuba are both brass; the cello's note is unknown, the last two families are
+    assert tour.surprises(points, table, 3) == [(4, 5), (2, 3)]  # trumpet and tuba are both brass; the cello's note is unknown, those of the last four too
     assert tour.surprises(points, table, 1) == [(4, 5)]
 
 

@@ -27,6 +27,7 @@ import soxr
 
 NATIVE_SUFFIXES = frozenset(".wav .wave .w64 .rf64 .aif .aiff .aifc .flac .ogg .oga .opus .mp3 .caf .au .snd".split())
 FFMPEG_SUFFIXES = frozenset(".m4a .m4b .aac .alac .wma .wv .ape .mka .weba .tta .mpc .ac3 .amr .mp2".split())
+UNTOLD = 1 << 62  # frames: so many has a FLAC file that came out of a pipe
 MIN_SR, MAX_SR = 4_000, 768_000  # Hz; outside, the header is damaged, and resampling could ask for any amount of memory
 MAX_PEAK = 1e6  # far above integers stored as floats, the bytes are not samples
 INTEGERS = 100.0  # a peak above which floats are taken for 16-bit integers: as they are, their magnitudes overflow half floats
@@ -42,8 +43,8 @@ class DecodeError(Exception):
 
 @dataclass(frozen=True)
 class Info:
-    """What the file holds: native `sr` in Hz, `channels`, `cut` if only its beginning was read, `seconds` (of all of it; one that ffmpeg
-    reads and that is cut counts as a second longer than what was read)."""
+    """What the file holds: native `sr` in Hz, `channels`, `cut` if only its beginning was read, `seconds` (of all of it;
+    of what was read where it is cut and does not tell its length, and a second more where ffmpeg read it)."""
     sr: int
     channels: int
     seconds: float
@@ -74,7 +75,7 @@ def _read(source, max_seconds):
             raise DecodeError("holds no samples")
         mono, sr = np.concatenate(blocks), file.samplerate
         cut = left == 0 and len(mono) < file.frames
-        return mono, Info(sr, file.channels, (file.frames if cut else len(mono)) / sr, cut)
+        return mono, Info(sr, file.channels, (file.frames if cut and file.frames < UNTOLD else len(mono)) / sr, cut)
 
 
 def _read_by_ffmpeg(path, head, error, max_seconds):

@@ -67,7 +67,7 @@ def _shown(path):
 
 def is_map(folder):
     """Whether a folder is a map that this project wrote, or began; its sounds are previews."""
-    return any(os.path.isfile(os.path.join(folder, name)) for name in (MAP_MARK, "map.parquet"))
+    return any(all(os.path.isfile(os.path.join(folder, name)) for name in names) for names in ([MAP_MARK], ["map.parquet", "data.js"]))
 
 
 def folder_table(folder, library, source_family, checksum=checksum):
