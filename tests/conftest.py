@@ -165,9 +165,12 @@ def browser():
 
 
 @pytest.fixture
-def page(browser):
-    """A page of a browser without network; what it logs as errors and asks for is kept in `errors` and `requests`."""
-    context = browser.new_context(viewport={"width": 1200, "height": 900}, offline=True)
+def page(browser, request):
+    """A page of a browser without network, on a screen of as many pixels a point as its parameter says.
+
+    What it logs as errors and asks for is kept in `errors` and `requests`.
+    """
+    context = browser.new_context(viewport={"width": 1200, "height": 900}, offline=True, device_scale_factor=getattr(request, "param", 1))
     page = context.new_page()
     page.errors, page.requests = [], []
     page.on("console", lambda m: page.errors.append(m.text) if m.type == "error" else None)

@@ -332,7 +332,7 @@ def saved(page, button):
     return Path(download.value.path()).read_bytes().decode("utf-8")
 
 
-@pytest.mark.parametrize("which", ["plain", "hostile"])
+@pytest.mark.parametrize("page, which", [(1, "plain"), (2, "hostile")], indirect=["page"])
 def test_what_is_circled_is_what_is_saved(page, which, request):
     out, table, z = request.getfixturevalue(which)
     open_map(page, out)
