@@ -25,6 +25,9 @@ Examples:
 """
 
 
+UNUSABLE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EEXIST, errno.EROFS, errno.ENAMETOOLONG)  # what a user named
+
+
 @click.group(epilog=EXAMPLES, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.pass_context
 def commands(context):
@@ -184,7 +187,7 @@ def paper_run(seeds, recipes, schemes):
 @click.option("--to", "end", help="The same, for a path from sound to sound.")
 @click.option("-o", "--output", default="out.wav", show_default=True, type=click.Path(dir_okay=False), help="WAV file; a cue list and a page that plays it are put beside it.")
 @click.option("--path", "way", help="trajectory, line, spline, geodesic, walk or graph-walk.")
-@click.option("--seconds", type=click.FloatRange(0.1, 600), help="How long; 4 s, or the sound's own time for its trajectory. Grains of the other methods end later.")
+@click.option("--seconds", type=click.FloatRange(0.1, 600), help="How long; 4 s, or its own time for a trajectory. Other methods end later.")
 @click.option("--scheme", default="instrument_pitch", show_default=True, help="Whose space.")
 @click.option("--weights", type=click.Path(), help="File of the network; that of the run, or the one that ships.")
 @click.option("--method", default="ours", show_default=True, help="ours, author or random.")
@@ -238,7 +241,7 @@ def main():
         click.echo(f"error: {error}", err=True)
         sys.exit(2)
     except OSError as error:
-        if not error.filename or error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EEXIST, errno.EROFS, errno.ENAMETOOLONG):
+        if not error.filename or error.errno not in UNUSABLE:
             sys.exit(f"error: {error}")
         click.echo(f"error: expected a file or folder that can be used, found {error.filename}: {error.strerror}; choose another", err=True)
         sys.exit(2)

@@ -126,10 +126,10 @@ class MapExplorer(Explorer):
 
     def __init__(self, out, k=5):
         self.library, self.k = library.Library.open(out), k
-        table = self.library.table
-        heard = replace(self.library.dataset, table=self.library.dataset.table.assign(note_number=disputes.notes(table), instrument=table["instrument"].fillna("unlabeled")))
+        data = self.library.dataset  # at the level that the network hears, which its table says
+        told = data.table.assign(note_number=disputes.notes(data.table), instrument=data.table["instrument"].fillna("unlabeled"))
         space = np.concatenate(list(self.library.places)), self.library.points
-        super().__init__({"map": space}, heard, self.library.network[1])
+        super().__init__({"map": space}, replace(data, table=told), self.library.network[1])
         self.ask = widgets.FileUpload(description="like a file", multiple=False)
         self.ask.observe(lambda _: self._answer(), "value")
         self.widget.children = (self.ask, *self.widget.children)

@@ -89,8 +89,8 @@ def hear(path, weights, digest, preview):
         Linear magnitudes.
     z : np.ndarray, (n_frames, n_dims), float32
     facts : dict
-        Those of `facts`; `x, y, z`, the median place; `seconds` of the file (see `decode.Info`), `cut` (whether only its first minute was heard); `wave` and
-        `sketch`, bytes.
+        Those of `facts`; `x, y, z`, the median place; `seconds` of the file (see `decode.Info`), `cut` (whether only its
+        first minute was heard); `wave` and `sketch`, bytes.
     body : bytes or None
         MP3.
 

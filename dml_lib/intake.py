@@ -217,7 +217,10 @@ def _tasks(paths, weights, digest, audio, executor, progress):
 
 
 def listen(table, out, weights, digest, audio, executor, progress, say):
-    """Hear what is not known yet, and keep it, or the reason why it is no usable sound; raises as `open_weights`, and ValueError where that is not of 3 dimensions."""
+    """Hear what is not known yet, and keep it, or the reason why it is no usable sound.
+
+    Raises as `open_weights`, and ValueError where the network has not three dimensions.
+    """
     from .weights import open_weights  # needs torch, as hearing does
 
     magnitudes, places = stores(out, digest)

@@ -237,7 +237,7 @@ def write(path, made, cues, bits="24"):
     try:
         soundfile.write(parts[0], made.y, made.sr, subtype=subtype, format="WAV")
         cues.to_csv(parts[1], index=False, float_format="%.6f")
-        for part, file in reversed([*zip(parts, files)]):  # the list first: a sound beside one is known as ours
+        for part, file in zip(parts[::-1], files[::-1]):  # the list first: a sound beside one is known as ours
             part.replace(file)
     finally:
         for part in parts:

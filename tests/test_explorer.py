@@ -103,6 +103,7 @@ def test_a_map_is_explored_and_asked_by_a_file(folder, small_weights, tmp_path, 
         library.update([folder], tmp_path / "map", small_weights, executor=pool, progress=False, say=str)
     e = explorer.MapExplorer(tmp_path / "map", k=3)
     assert len(trace(e.cloud)["text"]) == 7 and e.ask in e.widget.children
+    assert np.array_equal(e.dataset.table["gain"], e.library.dataset.table["gain"]) and e.dataset.table["gain"].nunique() > 1
 
     def drop(name, content):
         e.ask.value = ({"name": name, "type": "", "size": len(content), "content": memoryview(content), "last_modified": datetime.now()},)

@@ -39,7 +39,7 @@ def test_surprises_are_neighbors_of_another_family_and_note():
         "instrument": ["trumpet", "tuba", "flute", "violin", "piano", "harp", "oboe", "cello", "banjo", None, "tuba", "banjo"],
         "note_number": [60, 90, 60, 61, 40, 80, 50, None, 20, 90, 20, 90],
     })
-    assert tour.surprises(points, table, 3) == [(4, 5), (2, 3)]  # trumpet and tuba are both brass; the cello's note is unknown, those of the last four too
+    assert tour.surprises(points, table, 3) == [(4, 5), (2, 3)]  # trumpet and tuba are both brass; the cello's note is unknown, and the family of one in each pair behind it
     assert tour.surprises(points, table, 1) == [(4, 5)]
 
 

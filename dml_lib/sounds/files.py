@@ -67,7 +67,8 @@ def _shown(path):
 
 def is_map(folder):
     """Whether a folder is a map that this project wrote, or began; its sounds are previews."""
-    return any(all(os.path.isfile(os.path.join(folder, name)) for name in names) for names in ([MAP_MARK], ["map.parquet", "data.js"]))
+    mark, table, page = (os.path.isfile(os.path.join(folder, name)) for name in (MAP_MARK, "map.parquet", "data.js"))
+    return mark or table and page  # a copy may lack hidden files
 
 
 def folder_table(folder, library, source_family, checksum=checksum):
