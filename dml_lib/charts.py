@@ -76,7 +76,7 @@ def training_curves(histories):
     ----------
     histories : dict of str to History
     """
-    titles = ("loss by iteration", "validation kNN by iteration", "validation kNN by second")
+    titles = ("loss by iteration", "kNN by iteration", "kNN by second")
     fig = make_subplots(1, 3, subplot_titles=titles)
     styles = dict(zip(histories, zip(HUES, DASHES)))
     for name, history in histories.items():

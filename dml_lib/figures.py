@@ -59,7 +59,8 @@ def cqt_grid(pictures, cfg, columns=4):
     fig.update_yaxes(tickvals=octave, ticktext=[f"{f:,.0f}" for f in hz])
     fig.update_yaxes(title_text="Hz", col=1)
     fig.update_xaxes(title_text="s", row=rows)
-    fig.update_annotations(font_size=min(16, 60 // columns))  # titles of narrow pictures must not run into each other
+    size = min(16, max(9, 840 // (columns * max(map(len, pictures)))))  # titles must not run into each other where a page is narrow
+    fig.update_annotations(font_size=size)
     alt = "Constant-Q pictures, time across and frequency up, brighter is louder: " + ", ".join(pictures)
     return finish(
         fig, alt, 80 + 230 * rows,

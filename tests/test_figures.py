@@ -106,6 +106,14 @@ def test_cqt_grid_shows_log_compressed_magnitudes():
     assert np.allclose(fig.data[0].z, np.log(1 + 50 * 2.0), atol=0.01)
 
 
+@pytest.mark.parametrize("titles", [["anchor: french-horn 70", "positive: french-horn 69", "negative: clarinet 53"], ["trumpet", "trombone", "tenor-sax", "clarinet"]])
+def test_titles_of_pictures_do_not_run_into_each_other(titles):
+    fig = figures.cqt_grid(dict.fromkeys(titles, np.ones((3, 192))), CFG)
+    wide = {title.text: 0.55 * title.font.size * len(title.text) for title in fig.layout.annotations}  # letters are about half as wide as high
+    centers = [title.x * 485 for title in fig.layout.annotations]  # of the pictures, in the column of a page
+    assert all((a + b) / 2 < right - left for a, b, left, right in zip(wide.values(), [*wide.values()][1:], centers, centers[1:]))
+
+
 def test_phases_are_shaded_where_they_last():
     path = np.zeros((40, 3))
     spans = {"trumpet": {"attack": (0.0, 0.05), "decay": (0.05, 0.05), "sustain": (0.05, 1.5), "release": (1.5, 2.0)}}
