@@ -172,11 +172,12 @@ def train(what, output, weights):
 @click.option("--seeds", default=1, show_default=True, type=click.IntRange(min=1))
 @click.option("--recipe", "recipes", multiple=True, default=RECIPES, show_default=True, type=click.Choice(RECIPES), help="Only this one.")
 @click.option("--scheme", "schemes", multiple=True, default=SCHEMES, show_default=True, type=click.Choice(SCHEMES), help="Only this one.")
-def paper_run(seeds, recipes, schemes):
+@click.option("--device", default="cpu", show_default=True, help="Where the networks compute, such as cuda.")
+def paper_run(seeds, recipes, schemes, device):
     """Run the method at the paper's size, or what is left of it, into results/paper/; days without pause, resumable."""
     from . import paper_scale, shipping
 
-    paper_scale.run(seeds, recipes, schemes, say=click.echo)
+    paper_scale.run(seeds, recipes, schemes, say=click.echo, device=device)
     shipping.write_summary()
     click.echo(paper_scale.recorded().to_string())
 

@@ -95,7 +95,7 @@ class Encoder:
         return z, embed.sound_points(z, data)
 
     def _frames(self, data):
-        with one_thread(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):  # whose 10 bits would be heard beyond 1e-4
+        with one_thread():
             return embed.embed_frames(self.model, data, self.cfg)
 
     def _heard(self, sound):

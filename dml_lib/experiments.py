@@ -107,25 +107,26 @@ def figures(model, data, cfg, neighbors):
     return {name[1:]: value for name, value in found.items() if not name.endswith((".lo", ".hi")) and "across" not in name}
 
 
-def _learned(cfg, scheme, recipe, data, split, file, announce):
-    """The network of a trial, from its file where it was trained before, and what its training took: (model, dict).
+def _learned(cfg, scheme, recipe, data, split, file, announce, device):
+    """The network of a trial, from its file where it was trained before, what its training took, and on which machine: (model, dict, dict).
 
     `announce` is called where it was not.
     """
     if not file.is_file() or "took" not in tensors.read(file, "weights", "delete it")[1]:
         announce()
         learn, ask = data.subset((data.table[split] == "train").to_numpy()), judge.Judge(data, cfg, scheme, split)
-        model, history = train.train(cfg, scheme, recipe, learn, ask, checkpoint=file.with_suffix(".checkpoint"))
+        model, history = train.train(cfg, scheme, recipe, learn, ask, checkpoint=file.with_suffix(".checkpoint"), device=device)
         took = {name: getattr(history, name) for name in ("seconds", "cpu_seconds", "waiting")}
-        save_weights(file, model, cfg, recipe, scheme=scheme, took=took | {"val_knn": history.val_knn_by_iteration[-1][1]})
+        took["val_knn"] = history.val_knn_by_iteration[-1][1]
+        save_weights(file, model, cfg, recipe, scheme=scheme, took=took, machine=results.machine(device))
     model, card = load_weights(file, cfg, recipe)
-    return model, card["took"]
+    return model.to(device), card["took"], card.get("machine", results.machine())
 
 
-def trial(cfg, scheme, recipe, neighbors, without, work, sounds, say):
-    """The values of one trial and the file that keeps them, its weights beside, named by all that the trial depends on.
+def trial(cfg, scheme, recipe, neighbors, without, work, sounds, say, device="cpu"):
+    """The values of one trial, the file that keeps them, its weights beside, named by all that the trial depends on, and the machine of its training.
 
-    `without` is the family left out, or ""; `sounds` gives the dataset of a `Config`.
+    `without` is the family left out, or ""; `sounds` gives the dataset of a `Config`; `device` is where the network computes.
     """
     heard = [name for name in cfg.recordings if sources.folder(name)]
     file = work.root / "trials" / f"{digest(cfg.as_dict(), heard, scheme, recipe, neighbors, without)}.json"
@@ -136,22 +137,23 @@ def trial(cfg, scheme, recipe, neighbors, without, work, sounds, say):
         if without:
             table = data.table.drop(columns=data.splits)
             data = replace(data, table=table.assign(**{split: splits.family_split(table, without, cfg.seed)}))
-        model, took = _learned(cfg, scheme, recipe, data, split, file.with_suffix(".safetensors"), announce)
-        return took | figures(model, data, cfg, neighbors)
+        model, took, machine = _learned(cfg, scheme, recipe, data, split, file.with_suffix(".safetensors"), announce, device)
+        return took | figures(model, data, cfg, neighbors) | {"machine": machine}
 
-    return results.kept(file, make), file
+    values = results.kept(file, make)
+    return values, file, values.pop("machine", results.machine())
 
 
-def _rotation(trial):
-    """Values of a rotation: of each bank, `without_<family>`, their mean, `held_out`, and those of recordings, `real`."""
-    found = {family: trial(family)[0] for family in LEFT_OUT}
+def _rotation(values):
+    """Values of a rotation by those of a family, a function: of each bank, `without_<family>`, their mean, `held_out`, and those of recordings, `real`."""
+    found = {family: values(family) for family in LEFT_OUT}
     banks = [found[family] for family in LEFT_OUT if family in splits.BANKS]
     means = {key: float(np.mean([each[key] for each in banks])) for key in banks[0] if all(key in each for each in banks)}
     each = {
-        key.replace("held_out", f"without_{family}"): value for family, values in found.items() for key, value in values.items()
+        key.replace("held_out", f"without_{family}"): value for family, those in found.items() for key, value in those.items()
         if family in splits.BANKS and "held_out" in key
     }
-    return each | means | {key: value for values in found.values() for key, value in values.items() if "real" in key}
+    return each | means | {key: value for those in found.values() for key, value in those.items() if "real" in key}
 
 
 def sounds_of(full, work):
@@ -202,19 +204,26 @@ def run(name, seeds=None, full=FULL, work=paths.Run("full"), folder=paths.RECORD
     return record(experiment, folder / f"{name}.json", seeds or experiment.seeds, full, work, sounds_of(full, work), say)
 
 
-def record(experiment, path, seeds, full, work, sounds, say, **more):
-    """What `run` does, for any `Experiment`; `sounds` as in `trial`, and `more` is said in the file."""
-    series = {}
+def record(experiment, path, seeds, full, work, sounds, say, device="cpu", **more):
+    """What `run` does, for any `Experiment`; `sounds` and `device` as in `trial`, and `more` is said in the file."""
+    series, machines = {}, []
     for (variant, (recipe, changes)), scheme in product(experiment.variants.items(), experiment.schemes):
         found = []
         for seed in range(seeds):
-            one = partial(trial, full.with_(seed=seed, **changes), scheme, recipe, experiment.neighbors, work=work, sounds=sounds, say=say)
-            found.append(_rotation(one) if experiment.rotate else one("")[0])
+            cfg = full.with_(seed=seed, **changes)
+
+            def judged(without):
+                those, _, machine = trial(cfg, scheme, recipe, experiment.neighbors, without, work, sounds, say, device)
+                machines.append(machine)
+                return those
+
+            found.append(_rotation(judged) if experiment.rotate else judged(""))
         series |= {f"{variant}.{scheme}.{key}": [each[key] for each in found] for key in found[0]}
     values = results.over_seeds(series)
     not_run = splits.not_run({part for key in values for part in key.split(".")})
     variants = {name: {"recipe": recipe} | changes for name, (recipe, changes) in experiment.variants.items()}  # of the config
-    more |= {"series": series, "variants": variants, "not_run": not_run, "machine": results.machine()}
+    more |= {"series": series, "variants": variants, "not_run": not_run}
+    more["machine"] = machines[0] if all(machine == machines[0] for machine in machines) else machines
     return results.save(path, values, full, {"seconds": "s", "cpu_seconds": "s"}, **more)["values"]
 
 

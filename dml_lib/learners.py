@@ -42,7 +42,7 @@ class Labeled(Ours):
             self.classes[neighborhoods.positive(k)] = k
 
     def loss(self, z, sounds):
-        return self.class_loss(z, torch.from_numpy(self.classes[sounds]))
+        return self.class_loss(z, torch.from_numpy(self.classes[sounds]).to(z.device))
 
 
 class DrLIM(Labeled):

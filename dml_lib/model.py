@@ -74,6 +74,11 @@ class Embedder(nn.Module):
                 nn.init.zeros_(parameter)
         self.to(memory_format=torch.channels_last)
 
+    @property
+    def device(self):
+        """Where the network computes."""
+        return self.dense2.weight.device
+
     def forward(self, x):
         """Embed windows: (batch, 10, 192) -> (batch, n_dims), float32, the last layer always in full precision."""
         z = x[:, None].contiguous(memory_format=torch.channels_last)  # (batch, 1, 10, 192)

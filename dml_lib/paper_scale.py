@@ -26,7 +26,9 @@ FOLDER = paths.RECORDED / "paper"
 LEVELS = {"a sound": "", "a frame": ".frame", "an audible frame": ".audible"}
 
 
-def run(seeds=1, recipes=RECIPES, schemes=SCHEMES, full=PAPER, work=paths.Run("paper"), folder=FOLDER, say=print, changes=CHANGES):
+def run(
+    seeds=1, recipes=RECIPES, schemes=SCHEMES, full=PAPER, work=paths.Run("paper"), folder=FOLDER, say=print, changes=CHANGES, device="cpu",
+):
     """Run what is left, our recipe first because it takes hours and not days, and write `<recipe>.<scheme>.json`.
 
     Parameters
@@ -42,6 +44,8 @@ def run(seeds=1, recipes=RECIPES, schemes=SCHEMES, full=PAPER, work=paths.Run("p
         Is told what is going on.
     changes : dict of str to dict
         What each recipe changes of `full`.
+    device : str
+        Where the networks compute, such as "cuda"; what was done on another stays.
 
     Raises
     ------
@@ -53,7 +57,7 @@ def run(seeds=1, recipes=RECIPES, schemes=SCHEMES, full=PAPER, work=paths.Run("p
         path, inputs = folder / f"{recipe}.{scheme}.json", [sources.soundfont_file(name) for name in full.sources]
         one = Experiment({recipe: (recipe, {})}, (scheme,), neighbors=NEIGHBORS)
         cfg = full.with_(**changes[recipe])
-        experiments.record(one, path, seeds, cfg, work, sounds, say, inputs=inputs)
+        experiments.record(one, path, seeds, cfg, work, sounds, say, device, inputs=inputs)
         say(f"written: {path}")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pooch
+import torch
 
 from . import paths
 from .config import SCHEMES
@@ -23,9 +24,10 @@ class ResultMissing(FileNotFoundError):
     """A chapter was run before its inputs exist."""
 
 
-def machine():
+def machine(device="cpu"):
     """What computes here: said in results that were measured once."""
-    return {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count()}
+    here = {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count()}
+    return here if device == "cpu" else here | {"device": torch.cuda.get_device_name(device)}
 
 
 def save(path, values, cfg, units=None, inputs=(), series=None, not_run=None, **more):

@@ -66,7 +66,7 @@ def ship(scheme, full=paper_scale.PAPER, work=paths.Run("paper"), folder=paths.W
         A sound bank is not here; says how to get it.
     """
     sounds, cfg = experiments.sounds_of(full, work), full.with_(**paper_scale.CHANGES[RECIPE])
-    values, kept = experiments.trial(cfg, check_name("scheme", scheme, SCHEMES), RECIPE, paper_scale.NEIGHBORS, "", work, sounds, say)
+    values, kept, _ = experiments.trial(cfg, check_name("scheme", scheme, SCHEMES), RECIPE, paper_scale.NEIGHBORS, "", work, sounds, say)
     if not kept.with_suffix(".safetensors").is_file():
         raise ValueError(f"expected the weights of a trial beside {kept}, found none: delete that file, and run this again")
     model = open_weights(kept.with_suffix(".safetensors"), scheme)[0]

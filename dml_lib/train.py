@@ -4,6 +4,7 @@ A training may be killed at any moment: with a checkpoint it goes on where it wa
 """
 
 import math
+import os
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -106,7 +107,7 @@ class Paper:
 
     def cost(self, batch):
         """Loss of a batch of the sampler."""
-        x = torch.from_numpy(batch)  # (3, batch, 10, 192)
+        x = torch.from_numpy(batch).to(self.model.device)  # (3, batch, 10, 192)
         z = self.model(x.flatten(0, 1)).unflatten(0, x.shape[:2])
         return losses.triplet_loss(*z, self.cfg.margin_pos, self.cfg.margin_neg, self.cfg.loss_form, self.penalty)
 
@@ -130,7 +131,7 @@ class Ours:
         self.model, self.cfg, self.iterations = model, cfg, cfg.ours_iterations
         self.neighborhoods = neighborhoods
         self.sampler = self.batches(dataset, neighborhoods, cfg)
-        self.half = native_half()
+        self.half = model.device.type != "cpu" or native_half()
         check_name("loss of our recipe", cfg.ours_loss, ("neighbors", "pairs"))
         groups = [{"params": [p], "scale": 1.0} for p in model.parameters()]
         for group in groups if cfg.unit_gain else ():
@@ -150,14 +151,14 @@ class Ours:
     def cost(self, batch):
         """Loss of a batch of the sampler."""
         x, sounds = batch
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.half):
-            z = self.model(torch.from_numpy(x))
-        self.sampler.see(z.detach().numpy())
+        with torch.autocast(self.model.device.type, torch.bfloat16, enabled=self.half):
+            z = self.model(torch.from_numpy(x).to(self.model.device))
+        self.sampler.see(z.detach().cpu().numpy())
         return self.loss(z, sounds)
 
     def loss(self, z, sounds):
         """Loss of the points (batch, n_dims) of windows of some sounds (batch,)."""
-        related = torch.from_numpy(self.neighborhoods.related(sounds[:, None], sounds[None, :]))
+        related = torch.from_numpy(self.neighborhoods.related(sounds[:, None], sounds[None, :])).to(z.device)
         if self.cfg.ours_loss == "pairs":
             return losses.all_pairs_loss(z, related, self.cfg.margin_pos, self.cfg.margin_neg, self.cfg.loss_form)
         return losses.neighbor_loss(z, related)
@@ -191,7 +192,7 @@ def _restore(recipe, state):
     return parts["best"]
 
 
-def train(cfg, scheme, recipe, dataset, validate=None, progress=True, checkpoint=None, start=None):
+def train(cfg, scheme, recipe, dataset, validate=None, progress=True, checkpoint=None, start=None, device="cpu"):
     """Train one network.
 
     Parameters
@@ -211,11 +212,13 @@ def train(cfg, scheme, recipe, dataset, validate=None, progress=True, checkpoint
         A file to go on from where there is one, renewed every minute and removed at the end.
     start : Embedder, optional
         The network to go on from, which stays as it is; a new one if not given. By validation it may be the best one.
+    device : str
+        Where the network computes, such as "cuda"; a checkpoint goes on on any.
 
     Returns
     -------
     model : Embedder
-        In evaluation mode.
+        In evaluation mode, on the device.
     history : History
 
     Raises
@@ -232,8 +235,10 @@ def train(cfg, scheme, recipe, dataset, validate=None, progress=True, checkpoint
     kind = LEARNERS[check_name("recipe", recipe, LEARNERS)] if isinstance(recipe, str) else recipe
     recipe = kind.__name__.lower()
     torch.set_num_threads(cfg.threads)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it a GPU may sum in any order
     torch.use_deterministic_algorithms(True)
-    learner = kind(untrained(cfg, kind.network).train(), dataset, Neighborhoods(dataset.table, scheme), cfg)
+    torch.backends.cudnn.allow_tf32 = False
+    learner = kind(untrained(cfg, kind.network).to(device).train(), dataset, Neighborhoods(dataset.table, scheme), cfg)
     model, iterations, history, best, recent, first = learner.model, learner.iterations, History(), {}, [], 1
     if start is not None:
         model.load_state_dict(start.state_dict())

@@ -64,7 +64,7 @@ def test_the_card_says_what_the_trial_found(small, tmp_path):
     work, _ = small
     weights, written, text = ship(work, tmp_path / "weights")
     content, (trial,) = results.load(written), [path for path in (tmp_path / "trials").glob("*.json") if "about" not in path.name]
-    values = {name: value for name, value in json.loads(trial.read_text()).items() if name not in shipping.TIMES}
+    values = {name: value for name, value in json.loads(trial.read_text()).items() if name not in (*shipping.TIMES, "machine")}
     assert values == {name: value for name, value in content["values"].items() if not name.startswith(shipping.ABOUT)}
     labels, levels = ("instrument", "pitch"), ("", ".audible")
     assert {f"knn.{label}.{split}{level}" for label in labels for split in splits.SPLITS for level in levels} <= set(values)

@@ -14,6 +14,7 @@ from dml_lib.sampler import TripletSampler
 from dml_lib.train import Diverged, History, Ours, series, train, untrained
 
 recipes = pytest.mark.parametrize("recipe", RECIPES)
+on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU on this machine")
 
 
 def weights(model):
@@ -188,8 +189,17 @@ class Killed(Exception):
 
 
 @recipes
+@on_gpu
+def test_a_gpu_learns_what_the_processor_learns(recipe, dataset, cfg):
+    (here, _), (there, _) = (train(cfg, "pitch", recipe, dataset, progress=False, device=device) for device in ("cpu", "cuda"))
+    assert there.device.type == "cuda"
+    torch.testing.assert_close(weights(there).cpu(), weights(here), rtol=0, atol=1e-4 if recipe == "paper" else 3e-2)  # ours: of 8 bits
+
+
+@recipes
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=on_gpu)])
 @pytest.mark.parametrize("last", [1, 4, 6])
-def test_killed_and_resumed_is_the_uninterrupted_run_bit_for_bit(recipe, last, dataset, cfg, tmp_path, monkeypatch):
+def test_killed_and_resumed_is_the_uninterrupted_run_bit_for_bit(recipe, last, device, dataset, cfg, tmp_path, monkeypatch):
     """A checkpoint after each step, and an end without warning after one of them."""
     cfg = cfg.with_(paper_iterations=7, ours_iterations=7, validations=7)
     accuracies = {n: 0.5 - abs(n - 3) / 10 for n in range(1, 8)}  # the third weights are the best
@@ -199,7 +209,7 @@ def test_killed_and_resumed_is_the_uninterrupted_run_bit_for_bit(recipe, last, d
         return accuracies[validate.calls]
 
     validate.calls = 0
-    whole, history = train(cfg, "instrument_pitch_2", recipe, dataset, validate, progress=False)
+    whole, history = train(cfg, "instrument_pitch_2", recipe, dataset, validate, progress=False, device=device)
     monkeypatch.setattr(training, "CHECKPOINT_S", 0.0)
     path, write = tmp_path / "run" / "c.safetensors", tensors.write
 
@@ -211,9 +221,9 @@ def test_killed_and_resumed_is_the_uninterrupted_run_bit_for_bit(recipe, last, d
     validate.calls = 0
     with monkeypatch.context() as mortal, pytest.raises(Killed):
         mortal.setattr(tensors, "write", dies)
-        train(cfg, "instrument_pitch_2", recipe, dataset, validate, progress=False, checkpoint=path)
+        train(cfg, "instrument_pitch_2", recipe, dataset, validate, progress=False, checkpoint=path, device=device)
     assert validate.calls == last
-    resumed, again = train(cfg, "instrument_pitch_2", recipe, dataset, validate, progress=False, checkpoint=path)
+    resumed, again = train(cfg, "instrument_pitch_2", recipe, dataset, validate, progress=False, checkpoint=path, device=device)
     assert validate.calls == 7 and torch.equal(weights(resumed), weights(whole))
     assert [tuple(x) for x in again.loss] == history.loss
     assert [tuple(x) for x in again.val_knn_by_iteration] == history.val_knn_by_iteration
