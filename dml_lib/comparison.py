@@ -24,7 +24,7 @@ from .dataset import build
 from .sounds import sources
 from .store import digest
 
-FULL = experiments.FULL.with_(ours_iterations=400, validations=3, eval_frames=5_000, **experiments.LEVELED)  # the common budget of all networks
+FULL = experiments.FULL.with_(ours_iterations=400, validations=3, eval_frames=5_000)  # the common budget of all networks
 RECORDED = paths.RECORDED / "baselines.json"
 SOUNDS = 2_000
 SIZES = (250, 500, 1_000, 2_000)  # numbers of sounds at which cost is measured

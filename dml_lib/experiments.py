@@ -27,7 +27,7 @@ from .sounds import sources
 from .store import digest
 from .weights import load_weights, save_weights
 
-FULL = Config.preset("paper", sounds_per_instrument=500, recordings_each=1_500, eval_frames=20_000, threads=1, level=0.0)
+FULL = Config.preset("paper", sounds_per_instrument=500, recordings_each=1_500, eval_frames=20_000, threads=1)
 JUDGED = {"valid": 400, "test": 600}  # sounds of each part: embedding all of them takes longer than training
 EVERY = {"sources": (*FULL.sources, "generaluser_147", "sonivox"), "sounds_per_instrument": 750}  # all banks at hand
 MORE = {"sources": (*FULL.sources, "sonivox"), "sounds_per_instrument": 625}  # as many notes a bank as `FULL` and one family more
@@ -50,13 +50,12 @@ class Experiment:
 
 
 SHORT = {"ours_iterations": 400}
-LEVELED = {"level": Config.level}  # what compares settings with one another was recorded before, at the levels of the files
 AS_PAPER = {"ours_group": 4, "unit_gain": False, "ours_pool": 1, "ours_deep": False}
 
 
 EXPERIMENTS = {
     "level": Experiment({
-        "as_is": ("ours", SHORT), "leveled": ("ours", SHORT | LEVELED), "louder": ("ours", SHORT | {"level": 10.0}),
+        "as_is": ("ours", SHORT | {"level": 0.0}), "leveled": ("ours", SHORT), "louder": ("ours", SHORT | {"level": 10.0}),
     }, ("instrument", "pitch")),
     "ladder": Experiment({
         "paper": ("paper", {"paper_iterations": 400}),
@@ -75,8 +74,8 @@ EXPERIMENTS = {
             "repeated_edges": {"zero_padding": False},
         }.items()
     }, ("instrument_pitch_2",)),
-    "schemes": Experiment({"ours": ("ours", LEVELED | {"ours_iterations": 7_000, "ours_learning_rate": 5e-4})}, neighbors=100_000),
-    "rotation": Experiment({"ours": ("ours", LEVELED | EVERY | {"ours_iterations": 1_500})}, ("instrument", "pitch"), rotate=True),
+    "schemes": Experiment({"ours": ("ours", {"ours_iterations": 7_000, "ours_learning_rate": 5e-4})}, neighbors=100_000),
+    "rotation": Experiment({"ours": ("ours", EVERY | {"ours_iterations": 1_500})}, ("instrument", "pitch"), rotate=True),
     "specimens": Experiment({
         "two_families": ("ours", {"ours_iterations": 1_500}),
         "three_families": ("ours", MORE | {"ours_iterations": 1_500}),
