@@ -17,6 +17,7 @@ import torch
 
 from . import embed, features
 from .dataset import Dataset
+from .model import usable
 from .sounds import decode
 
 
@@ -50,11 +51,7 @@ class Encoder:
 
     def to(self, device):
         """Move the network to a device, such as "cpu" or "cuda"; the front end stays. Returns this encoder."""
-        try:
-            self.model.to(device)
-        except (RuntimeError, AssertionError) as error:  # torch raises either, with many lines
-            found = str(error).splitlines()[0]
-            raise ValueError(f"expected a device of this machine, such as 'cpu', found {device!r} ({found}): choose another") from None
+        self.model.to(usable(device))
         return self
 
     def embed(self, sound):

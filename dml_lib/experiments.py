@@ -4,8 +4,8 @@ Conventions: a *trial* trains one network and judges it on the splits that it wa
 serves `real` and the sound bank of an unheard family too. In a *rotation* a network is trained without each family in
 turn, and all families are reported, then their mean, `held_out`; and one without recordings, `real`. One more family is
 kept for validation there, and so neither teaches nor tests. A network is kept as soon as it is trained and a trial as soon
-as it is judged, so an experiment may be killed and run again. Seeds change the network and its
-batches, never the sounds or the random split. Results are the mean over seeds, with the smallest and largest as `.lo`
+as it is judged, so an experiment may be killed and run again. Seeds change the network, its
+batches, and which test sounds are asked, never the sounds or the random split. Results are the mean over seeds, with the smallest and largest as `.lo`
 and `.hi`.
 
 Source
@@ -19,6 +19,7 @@ from itertools import product
 
 import numpy as np
 import pandas as pd
+import torch
 
 from . import duplicates, embed, evaluate, judge, paths, results, splits, tensors, train
 from .config import SCHEMES, Config, check_name
@@ -107,7 +108,7 @@ def figures(model, data, cfg, neighbors):
 
 
 def _learned(cfg, scheme, recipe, data, split, file, announce, device):
-    """The network of a trial, from its file where it was trained before, what its training took, and on which machine: (model, dict, dict).
+    """The network of a trial, from its file where it was trained before, and what its training took: (model, dict).
 
     `announce` is called where it was not.
     """
@@ -115,18 +116,19 @@ def _learned(cfg, scheme, recipe, data, split, file, announce, device):
         announce()
         learn, ask = data.subset((data.table[split] == "train").to_numpy()), judge.Judge(data, cfg, scheme, split)
         model, history = train.train(cfg, scheme, recipe, learn, ask, checkpoint=file.with_suffix(".checkpoint"), device=device)
-        took = {name: getattr(history, name) for name in ("seconds", "cpu_seconds", "waiting")}
-        took["val_knn"] = history.val_knn_by_iteration[-1][1]
-        save_weights(file, model, cfg, recipe, scheme=scheme, took=took, machine=results.machine(device))
+        took = {name: getattr(history, name) for name in ("seconds", "cpu_seconds", "waiting", "trained_on")}
+        save_weights(file, model, cfg, recipe, scheme=scheme, took=took | {"val_knn": history.val_knn_by_iteration[-1][1]})
     model, card = load_weights(file, cfg, recipe)
-    return model.to(device), card["took"], card.get("machine", results.machine())
+    return model.to(device), card["took"]
 
 
 def trial(cfg, scheme, recipe, neighbors, without, work, sounds, say, device="cpu"):
-    """The values of one trial, the file that keeps them, its weights beside, named by all that the trial depends on, and the machine of its training.
+    """The values of one trial, the file that keeps them, its weights beside, named by all that the trial depends on, and what trained it:
+    iterations by machine; {} where that was not kept.
 
     `without` is the family left out, or ""; `sounds` gives the dataset of a `Config`; `device` is where the network computes.
     """
+    torch.set_num_threads(cfg.threads)  # judged as well as trained so: sums in another order differ
     heard = [name for name in cfg.recordings if sources.folder(name)]
     file = work.root / "trials" / f"{digest(cfg.as_dict(), heard, scheme, recipe, neighbors, without)}.json"
     announce = partial(say, f"training {scheme}, {recipe}, seed {cfg.seed}" + (f", without {without}" if without else ""))
@@ -136,11 +138,11 @@ def trial(cfg, scheme, recipe, neighbors, without, work, sounds, say, device="cp
         if without:
             table = data.table.drop(columns=data.splits)
             data = replace(data, table=table.assign(**{split: splits.family_split(table, without, cfg.seed)}))
-        model, took, machine = _learned(cfg, scheme, recipe, data, split, file.with_suffix(".safetensors"), announce, device)
-        return took | figures(model, data, cfg, neighbors) | {"machine": machine}
+        model, took = _learned(cfg, scheme, recipe, data, split, file.with_suffix(".safetensors"), announce, device)
+        return took | figures(model, data, cfg, neighbors)
 
     values = results.kept(file, make)
-    return values, file, values.pop("machine", results.machine())
+    return values, file, values.pop("trained_on", {})
 
 
 def _rotation(values):
@@ -205,15 +207,15 @@ def run(name, seeds=None, full=FULL, work=paths.Run("full"), folder=paths.RECORD
 
 def record(experiment, path, seeds, full, work, sounds, say, device="cpu", **more):
     """What `run` does, for any `Experiment`; `sounds` and `device` as in `trial`, and `more` is said in the file."""
-    series, machines = {}, []
+    series, trained_on = {}, []
     for (variant, (recipe, changes)), scheme in product(experiment.variants.items(), experiment.schemes):
         found = []
         for seed in range(seeds):
             cfg = full.with_(seed=seed, **changes)
 
             def judged(without):
-                those, _, machine = trial(cfg, scheme, recipe, experiment.neighbors, without, work, sounds, say, device)
-                machines.append(machine)
+                those, _, machines = trial(cfg, scheme, recipe, experiment.neighbors, without, work, sounds, say, device)
+                trained_on.append(machines)
                 return those
 
             found.append(_rotation(judged) if experiment.rotate else judged(""))
@@ -221,8 +223,7 @@ def record(experiment, path, seeds, full, work, sounds, say, device="cpu", **mor
     values = results.over_seeds(series)
     not_run = splits.not_run({part for key in values for part in key.split(".")})
     variants = {name: {"recipe": recipe} | changes for name, (recipe, changes) in experiment.variants.items()}  # of the config
-    more |= {"series": series, "variants": variants, "not_run": not_run}
-    more["machine"] = machines[0] if all(machine == machines[0] for machine in machines) else machines
+    more |= {"series": series, "variants": variants, "not_run": not_run, "machine": results.machine(device), "trained_on": trained_on}
     return results.save(path, values, full, {"seconds": "s", "cpu_seconds": "s"}, **more)["values"]
 
 

@@ -96,9 +96,10 @@ class Softmax(Labeled):
     bias = True
 
     def __init__(self, model, dataset, neighborhoods, cfg):
-        model.head = nn.Linear(model.n_dims, len(neighborhoods), self.bias)
-        for parameter in model.head.parameters():
+        head = nn.Linear(model.n_dims, len(neighborhoods), self.bias)
+        for parameter in head.parameters():
             nn.init.normal_(parameter, 0.0, INITIAL_SD * (parameter.ndim > 1), torch.Generator().manual_seed(cfg.seed))
+        model.head = head.to(model.device)
         super().__init__(model, dataset, neighborhoods, cfg)
 
     def class_loss(self, z, classes):

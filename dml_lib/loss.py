@@ -149,6 +149,6 @@ def warp_loss(scores, classes):
     own = nnf.one_hot(classes, scores.shape[1]).bool()
     violation = torch.relu(1 - scores[own][:, None] + scores).masked_fill(own, 0)
     r = (violation > 0).sum(1)
-    harmonic = torch.cumsum(1 / torch.arange(1, scores.shape[1] + 1), 0)
+    harmonic = torch.cumsum(1 / torch.arange(1, scores.shape[1] + 1, device=scores.device), 0)
     weight = torch.where(r > 0, harmonic[r - 1] / r.clamp(min=1), 0.0)
     return (weight * violation.sum(1)).mean()

@@ -17,6 +17,16 @@ SIZES = {
 INITIAL_SD = 0.01
 
 
+def usable(device):
+    """A device, such as "cpu" or "cuda"; ValueError where this machine has none by that name."""
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:  # torch raises either, with many lines
+        found = str(error).splitlines()[0]
+        raise ValueError(f"expected a device of this machine, such as 'cpu', found {device!r} ({found}): choose another") from None
+    return device
+
+
 class Embedder(nn.Module):
     """Three convolutions and two dense layers.
 

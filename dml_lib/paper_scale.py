@@ -15,6 +15,7 @@ import pandas as pd
 
 from . import evaluate, experiments, paths, results
 from .config import RECIPES, SCHEMES, Config
+from .model import usable
 from .experiments import EXPERIMENTS, Experiment
 from .sounds import sources
 
@@ -51,7 +52,10 @@ def run(
     ------
     sources.SourceMissing
         A sound bank is not here; says how to get it.
+    ValueError
+        This machine has no such device.
     """
+    usable(device)
     sounds = experiments.sounds_of(full, work)
     for recipe, scheme in product([name for name in reversed(RECIPES) if name in recipes], schemes):
         path, inputs = folder / f"{recipe}.{scheme}.json", [sources.soundfont_file(name) for name in full.sources]

@@ -14,6 +14,7 @@ from functools import partial
 
 import numpy as np
 import pooch
+import torch
 
 from . import disputes, embed, evaluate, experiments, paper_scale, paths, results, splits
 from .config import SCHEMES, check_name
@@ -61,24 +62,27 @@ def ship(scheme, full=paper_scale.PAPER, work=paths.Run("paper"), folder=paths.W
     Raises
     ------
     ValueError
-        Unknown scheme, or a trial without weights.
+        Unknown scheme, or a trial without weights or of another device.
     sources.SourceMissing
         A sound bank is not here; says how to get it.
     """
     sounds, cfg = experiments.sounds_of(full, work), full.with_(**paper_scale.CHANGES[RECIPE])
-    values, kept, _ = experiments.trial(cfg, check_name("scheme", scheme, SCHEMES), RECIPE, paper_scale.NEIGHBORS, "", work, sounds, say)
+    values, kept, trained_on = experiments.trial(cfg, check_name("scheme", scheme, SCHEMES), RECIPE, paper_scale.NEIGHBORS, "", work, sounds, say)
+    if elsewhere := [machine for machine in trained_on if "device" in machine]:
+        raise ValueError(f"expected a network trained on processors, as its card promises, found {elsewhere[0]}: delete {kept} and its weights first")
     if not kept.with_suffix(".safetensors").is_file():
         raise ValueError(f"expected the weights of a trial beside {kept}, found none: delete that file, and run this again")
     model = open_weights(kept.with_suffix(".safetensors"), scheme)[0]
     written = [folder / f"{scheme}.{suffix}" for suffix in ("safetensors", "json", "md")]
     save_weights(written[0], copy.deepcopy(model).half(), cfg, RECIPE, scheme=scheme)
     rounded = open_weights(written[0], scheme)[0]
-    about = results.kept(kept.with_suffix(".about.json"), partial(_about, model, rounded, cfg, paper_scale.NEIGHBORS, sounds, say))
+    sha256 = pooch.file_hash(str(written[0]))
+    about = results.kept(kept.with_suffix(f".{sha256[:12]}.about.json"), partial(_about, model, rounded, cfg, paper_scale.NEIGHBORS, sounds, say))
     content = results.save(
         written[1], {name: value for name, value in values.items() if name not in TIMES} | about.pop("values"), cfg,
         {"k": "neighbors", "shift": "root mean square distances of the sounds from their center"},
         [sources.soundfont_file(name) for name in cfg.sources], not_run=splits.not_run(about["sounds"]),
-        scheme=scheme, recipe=RECIPE, weights={"sha256": pooch.file_hash(str(written[0])), "bytes": written[0].stat().st_size}, **about,
+        scheme=scheme, recipe=RECIPE, weights={"sha256": sha256, "bytes": written[0].stat().st_size}, **about,
     )
     written[2].write_text(card(content))
     return written
@@ -87,6 +91,7 @@ def ship(scheme, full=paper_scale.PAPER, work=paths.Run("paper"), folder=paths.W
 def _about(model, rounded, cfg, neighbors, sounds, say):
     """What to say of a network beside its trial: what half precision changes, and which sounds there were."""
     say("judging the weights in half precision")
+    torch.set_num_threads(cfg.threads)
     data = sounds(cfg)
     counts = {
         name: {part: rows["library"].value_counts().sort_index().to_dict() for part, rows in data.table.groupby(name) if part} for name in data.splits

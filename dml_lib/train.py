@@ -15,8 +15,9 @@ from tqdm import tqdm
 
 from . import loss as losses, tensors
 from .config import check_name
-from .model import INITIAL_SD, Embedder
+from .model import INITIAL_SD, Embedder, usable
 from .neighborhoods import Neighborhoods
+from .results import machine
 from .sampler import GroupSampler, TripletSampler
 from .store import digest
 
@@ -56,7 +57,8 @@ class History:
     """What happened during training: lists of (x, value), and where the time went.
 
     `seconds` is what the steps took, validation apart, and `waiting` the share of it that went into drawing batches;
-    `cpu_seconds` is what they took of all cores together, which other work on the machine does not change.
+    `cpu_seconds` is what they took of all cores together, which other work on the machine changes less. `trained_on` counts
+    iterations by the machine that made them: a training may go on elsewhere.
     """
 
     loss: list = field(default_factory=list)
@@ -65,6 +67,7 @@ class History:
     seconds: float = 0.0
     cpu_seconds: float = 0.0
     waiting: float = 0.0
+    trained_on: dict = field(default_factory=dict)
 
 
 def series(histories):
@@ -213,7 +216,7 @@ def train(cfg, scheme, recipe, dataset, validate=None, progress=True, checkpoint
     start : Embedder, optional
         The network to go on from, which stays as it is; a new one if not given. By validation it may be the best one.
     device : str
-        Where the network computes, such as "cuda"; a checkpoint goes on on any.
+        Where the network computes, such as "cuda"; a checkpoint may go on elsewhere.
 
     Returns
     -------
@@ -224,7 +227,7 @@ def train(cfg, scheme, recipe, dataset, validate=None, progress=True, checkpoint
     Raises
     ------
     ValueError
-        Unknown scheme or recipe, or a checkpoint of another training.
+        Unknown scheme, recipe or device, or a checkpoint of another training.
     Diverged
         The loss is not finite; the last good checkpoint stays.
 
@@ -238,7 +241,7 @@ def train(cfg, scheme, recipe, dataset, validate=None, progress=True, checkpoint
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it a GPU may sum in any order
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.allow_tf32 = False
-    learner = kind(untrained(cfg, kind.network).to(device).train(), dataset, Neighborhoods(dataset.table, scheme), cfg)
+    learner = kind(untrained(cfg, kind.network).to(usable(device)).train(), dataset, Neighborhoods(dataset.table, scheme), cfg)
     model, iterations, history, best, recent, first = learner.model, learner.iterations, History(), {}, [], 1
     if start is not None:
         model.load_state_dict(start.state_dict())
@@ -255,7 +258,7 @@ def train(cfg, scheme, recipe, dataset, validate=None, progress=True, checkpoint
         best = {name: tensor.clone() for name, tensor in model.state_dict().items()} if learner.keep_best else {}
     judged = set(np.linspace(0, iterations, cfg.validations + 1).round().astype(int)[1:].tolist())
     bar = tqdm(range(first, iterations + 1), desc=f"{scheme}, {recipe}", unit=" it", initial=first - 1, total=iterations, disable=not progress)
-    saved = time.monotonic()
+    saved, here = time.monotonic(), ", ".join(f"{value} {name}" for name, value in machine(device).items())
     for iteration in bar:
         began, burned = time.perf_counter(), time.process_time()
         batch = learner.sampler.batch()
@@ -268,10 +271,11 @@ def train(cfg, scheme, recipe, dataset, validate=None, progress=True, checkpoint
         learner.optimizer.zero_grad()
         value.backward()
         learner.optimizer.step()
+        recent.append(value.item())
         before, history.seconds = history.seconds, history.seconds + time.perf_counter() - began
         history.cpu_seconds += time.process_time() - burned
         history.waiting = (history.waiting * before + waited) / history.seconds
-        recent.append(value.item())
+        history.trained_on[here] = history.trained_on.get(here, 0) + 1
         if iteration % max(1, iterations // 100) == 0:
             history.loss.append((iteration, float(np.mean(recent))))
             judgement = [f"{value:.3f}" for _, value in history.val_knn_by_iteration[-1:]]

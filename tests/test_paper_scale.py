@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from dml_lib import experiments, paper_scale, paths, results, splits
 from dml_lib.config import SCHEMES, Config
@@ -37,6 +38,7 @@ def test_each_recipe_and_scheme_is_a_result(work):
         assert content["config"]["ours_iterations"] == (3 if name.startswith("ours") else 2)
         assert set(content["not_run"]) == {"held_out", "real"} and not [key for key in content["values"] if "real" in key]
         assert list(content["inputs"]) == ["TimGM6mb.sf2"] and content["config"]["threads"] == 1 and content["machine"]["cores"] > 0
+        assert [sum(each.values()) for each in content["trained_on"]] == [3 if name.startswith("ours") else 2] * 2
 
 
 def test_a_killed_run_keeps_what_was_done_and_goes_on(work, monkeypatch):
@@ -59,6 +61,13 @@ def test_a_killed_run_keeps_what_was_done_and_goes_on(work, monkeypatch):
     assert len(found) == 8 and [text.split(",")[0] for text in said if "training" in text] == [f"training {scheme}" for scheme in SCHEMES[1:]]
     for name, content in kept.items():
         assert (work.root / "paper" / f"{name}.json").read_bytes() == content
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_device_that_is_not_here_is_refused_before_sounds_are_made(work, monkeypatch):
+    monkeypatch.delattr(experiments, "build")
+    with pytest.raises(ValueError, match="expected a device of this machine, such as 'cpu', found 'cuda'"):
+        run(work, device="cuda")
 
 
 def test_a_network_is_not_trained_again_when_its_judgement_is_killed(work, monkeypatch):
@@ -94,4 +103,4 @@ def test_the_papers_table_has_what_was_run_and_the_author_apart(work):
 
 def test_the_paper_profile_is_the_papers_size():
     assert paper_scale.PAPER.sounds_per_instrument * 24 == 120_000 and paper_scale.PAPER.paper_iterations == 50_000
-    assert paper_scale.CHANGES["ours"] == {"ours_iterations": 14_000, "ours_learning_rate": 5e-4, "level": 2.0}
+    assert paper_scale.CHANGES["ours"] == {"ours_iterations": 14_000, "ours_learning_rate": 5e-4}

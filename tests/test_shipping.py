@@ -64,7 +64,7 @@ def test_the_card_says_what_the_trial_found(small, tmp_path):
     work, _ = small
     weights, written, text = ship(work, tmp_path / "weights")
     content, (trial,) = results.load(written), [path for path in (tmp_path / "trials").glob("*.json") if "about" not in path.name]
-    values = {name: value for name, value in json.loads(trial.read_text()).items() if name not in (*shipping.TIMES, "machine")}
+    values = {name: value for name, value in json.loads(trial.read_text()).items() if name not in (*shipping.TIMES, "trained_on")}
     assert values == {name: value for name, value in content["values"].items() if not name.startswith(shipping.ABOUT)}
     labels, levels = ("instrument", "pitch"), ("", ".audible")
     assert {f"knn.{label}.{split}{level}" for label in labels for split in splits.SPLITS for level in levels} <= set(values)
@@ -163,6 +163,10 @@ def test_what_cannot_ship_is_refused(small, tmp_path):
     ship(work, tmp_path / "weights")
     next((tmp_path / "trials").glob("*.safetensors")).unlink()
     with pytest.raises(ValueError, match="expected the weights of a trial beside .*, found none: delete that file, and run this again"):
+        ship(work, tmp_path / "weights")
+    (kept,) = [path for path in (tmp_path / "trials").glob("*.json") if "about" not in path.name]
+    kept.write_text(json.dumps(json.loads(kept.read_text()) | {"trained_on": {"2 cores": 1, "2 cores, fast device": 2}}))
+    with pytest.raises(ValueError, match="expected a network trained on processors, as its card promises, found 2 cores, fast device: delete"):
         ship(work, tmp_path / "weights")
 
 
