@@ -21,6 +21,7 @@ from .dataset import Dataset
 from .evaluate import COLUMNS
 from .judge import LABELS, Judge
 from .neighborhoods import USES, Neighborhoods
+from .sounds import files
 from .splits import random_split
 from .weights import opened, save_weights
 
@@ -132,27 +133,23 @@ def adapt(data, model, cfg, scheme, iterations=ITERATIONS, progress=True):
     Raises
     ------
     ValueError
-        Too few sounds, or too few labels.
+        Too few sounds.
     """
     check_name("scheme", scheme, USES)
     data = data.subset(~data.table["checksum"].duplicated().to_numpy())
     if len(data) < 20:
         raise ValueError(f"expected at least 20 different sounds to learn from, found {len(data)}: add sounds")
-    told = labeled(data.table, scheme)
     data.table["random"] = random_split(len(data), cfg.seed)
     learn = data.subset((data.table["random"] == "train").to_numpy())
     settings = cfg.with_(ours_iterations=iterations, ours_learning_rate=RATE, validations=5)
+    validate = Judge(data, settings, scheme) if labeled(data.table, scheme) else None
+    told = validate is not None and not validate.train.all()  # else no label of the sounds kept to judge by is learned
     judged = scheme if told else None
     before = accuracy(model, data, cfg, judged)
-    if told:
-        validate = Judge(data, settings, scheme)
-        if validate.train.all():
-            raise ValueError("expected labeled sounds to judge by, found none among those kept for it: label more sounds")
-    else:
-        validate = None
+    if not told:
         learn = _joined(learn, varied(learn, cfg, cfg.seed))
         learn.table = learn.table.assign(instrument=learn.table["checksum"])
-    model, _ = train.train(settings, scheme if told else "instrument", "ours", learn, validate, progress, start=model)
+    model, _ = train.train(settings, scheme if told else "instrument", "ours", learn, validate if told else None, progress, start=model)
     return model, before, accuracy(model, data, cfg, judged), judged
 
 
@@ -167,12 +164,14 @@ def train_on(place, file, output):
     output = Path(output)
     if output.suffix != ".safetensors" or output.is_dir():
         raise ValueError(f"expected a file to write that ends with .safetensors, found {output}: choose another -o")
+    if files.is_map(output.absolute().parent):
+        raise ValueError(f"expected a file outside of a map, whose own network must stay, found {output}: choose another -o")
     start, cfg, card = opened(file)
     if card["recipe"] != "ours" or card.get("scheme") not in USES:
         raise ValueError(f"expected a network of our recipe that says its scheme, found {file}: name one that ships")
     model, before, after, told = adapt(library.sounds(place, cfg), start, cfg, card["scheme"])
     save_weights(output, model, cfg, "ours", scheme=card["scheme"], adapted_to=Path(place).resolve().name, before=before, after=after)
-    how = f"learned from labels, {told.replace('_', ' and ')}" if told else "no labels: each sound and a varied copy of it"
+    how = f"learned from labels, {told.replace('_', ' and ')}" if told else "no labels to learn from: each sound and a varied copy of it"
     if all(torch.equal(a, b) for a, b in zip(start.state_dict().values(), model.state_dict().values())):
         how += "\nno state was better on sounds kept for judging: the network is the one that it began with"
     gains = "".join(f"\n{label}: nearest sounds right of {before[label]:.3f} before, {after[label]:.3f} after, of sounds that it did not learn" for label in after)

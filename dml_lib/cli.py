@@ -9,7 +9,7 @@ import sys
 
 import click
 
-from .config import RECIPES, SCHEMES
+from .config import RECIPES, SCHEMES, check_name
 
 EXAMPLES = """\b
 Examples:
@@ -124,7 +124,7 @@ def map_(folders, out, weights, labels, audio, scheduler):
 @click.option("--like", "like", multiple=True, metavar="FILE", help="The same as FILE.")
 @click.option("--unlike", multiple=True, metavar="FILE", help="With --plus: as that one is to this one.")
 @click.option("--plus", multiple=True, metavar="FILE")
-@click.option("--at", help="A moment of the sound, such as 0.3s or 1:05; answers are moments too.")
+@click.option("--at", help="A moment of the sound, such as 0.3s or 0:05, of its first minute; answers are moments too.")
 @click.option("-k", "k", default=10, show_default=True, type=click.IntRange(min=1), help="How many sounds.")
 @click.option("--note", help="Only this note, such as C4.")
 @click.option("--instrument", help="Only this instrument.")
@@ -140,12 +140,12 @@ def query(out, sounds, like, unlike, plus, at, k, note, instrument, source, max_
         moment = None if at is None else sum(float(part) * 60**i for i, part in enumerate(reversed(at.removesuffix("s").split(":"))))
         int(moment or 0)  # neither infinite nor no number at all
     except (ValueError, OverflowError):
-        raise click.UsageError(f"expected a moment such as 0.3s or 1:05, found --at {at}") from None
+        raise click.UsageError(f"expected a moment such as 0.3s or 0:05, found --at {at}") from None
     filters = {"note": note, "instrument": instrument, "source": source, "max_seconds": max_seconds}
     answers = query.ask(library.Library.open(out), (*sounds, *like), moment, unlike, plus, k, **filters)
-    click.echo(query.as_json(answers) if as_json else query.text(answers))
     if play:
         query.write_playlist(play, answers)
+    click.echo(query.as_json(answers) if as_json else query.text(answers))
 
 
 @commands.command()
@@ -158,7 +158,9 @@ def train(what, output, weights):
 
     from . import adapt, paths, shipping
 
-    if what not in SCHEMES and Path(what).is_dir():
+    if what not in SCHEMES:
+        if not Path(what).is_dir():
+            check_name("scheme or folder", what, SCHEMES)
         if not output:
             raise click.UsageError(f"expected a file to write the network of {what} to: add -o my.safetensors, then map with --weights my.safetensors")
         return click.echo(adapt.train_on(what, paths.find_weights(weights), output))
@@ -189,17 +191,18 @@ def paper_run(seeds, recipes, schemes, device):
 @click.option("-o", "--output", default="out.wav", show_default=True, type=click.Path(dir_okay=False), help="WAV file; a cue list and a page that plays it are put beside it.")
 @click.option("--path", "way", help="trajectory, line, spline, geodesic, walk or graph-walk.")
 @click.option("--seconds", type=click.FloatRange(0.1, 600), help="How long; 4 s, or its own time for a trajectory. Other methods end later.")
-@click.option("--scheme", default="instrument_pitch", show_default=True, help="Whose space.")
+@click.option("--via", multiple=True, help="A sound to pass on the way; may be given again.")
+@click.option("--scheme", help="Whose space, instrument_pitch if not given; that of a map is its own.")
 @click.option("--weights", type=click.Path(), help="File of the network; that of the run, or the one that ships.")
 @click.option("--method", default="ours", show_default=True, help="ours, author or random.")
 @click.option("--bits", default="24", show_default=True, help="16, 24 or float.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
-def sonify(out, start, end, output, way, seconds, scheme, weights, method, bits, seed):
+def sonify(out, start, end, output, way, seconds, via, scheme, weights, method, bits, seed):
     """Play a path through the space with the sounds of OUT, a map, the folder of a run of the book, or a folder of sounds."""
     from . import performance, sonify
 
     instrument, cfg = performance.open_corpus(out, scheme, weights)
-    made = performance.perform(instrument, cfg, start, end, way, seconds, method, seed)
+    made = performance.perform(instrument, cfg, start, end, way, seconds, method, seed, via)
     cues = instrument.cues(made)
     wav, csv = sonify.write(output, made, cues, bits)
     click.echo(f"{wav}: {len(made.y) / made.sr:.2f} s from {cues['sound'].nunique()} sounds, listed in {csv}")
@@ -228,6 +231,8 @@ def main():
     from .results import ResultMissing
     from .sounds.sources import SourceMissing
 
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # a terminal or pipe may lack letters that file names have
     try:
         sys.exit(commands.main(standalone_mode=False) or 0)
     except click.exceptions.Abort:
@@ -238,6 +243,9 @@ def main():
     except (Damaged, RuntimeError) as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(1)
+    except UnicodeEncodeError as error:
+        click.echo(f"error: expected a name in UTF-8, found {error.object!r}: rename it", err=True)
+        sys.exit(2)
     except (SourceMissing, ResultMissing, ValueError) as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(2)

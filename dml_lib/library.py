@@ -24,6 +24,7 @@ from . import store
 from .intake import LABELS, held, listen, stores, walk
 from .paths import Damaged, Run, replace_file, whole
 from .sounds import files
+from .sounds.decode import is_audio_name
 from .store import Lazily
 
 FACTS = ["seconds", "loudness_db", "centroid_hz", "attack_s", "note_estimate"]
@@ -96,6 +97,8 @@ def update(folders, out, weights, labels=None, audio=True, executor=None, progre
     for folder in map(Path, folders):
         if not folder.exists():
             raise ValueError(f"expected a folder of sounds or a CSV file, found none at {folder}: check the name")
+        if folder.is_file() and is_audio_name(folder):
+            raise ValueError(f"expected a folder of sounds or a CSV file, found the sound {folder}: name its folder")
         own = [out / "frames", out / "audio"] if files.is_map(out) else [out]  # what is written over
         if folder.resolve() == out.resolve() or any(folder.is_dir() and folder.resolve().is_relative_to(each.resolve()) for each in own):
             raise ValueError(f"expected a place for the map that does not hold the sounds, found {out}, where {folder} lies: choose another -o")

@@ -22,17 +22,17 @@ LASTS_S = 4.0
 WALK_STEP = 0.05  # of a walk, in radii of the corpus
 
 
-def open_corpus(place, scheme, weights=None):
+def open_corpus(place, scheme=None, weights=None):
     """An instrument to play paths with.
 
     Parameters
     ----------
     place : path
         The folder of a run of the book, such as `_run/standard`, a map, or a folder of sounds.
-    scheme : str
-        Whose space; that of a map is its own.
+    scheme : str, optional
+        Whose space, "instrument_pitch" if not given; that of a map is its own.
     weights : path, optional
-        File of the network; that of the run, or for a folder of sounds what `paths.find_weights` finds.
+        File of the network; that of the run, or for a folder of sounds what `paths.find_weights` finds; that of a map is its own.
 
     Returns
     -------
@@ -43,20 +43,19 @@ def open_corpus(place, scheme, weights=None):
     Raises
     ------
     ValueError
-        No such folder, nothing to play in it, or no network.
+        No such folder, nothing to play in it, no network, or another one for a map.
     """
     place = Path(place).resolve()
     if not place.is_dir():
         raise ValueError(f"expected a run of the book or a folder of sounds, found none at {place}: check the name")
-    check_name("scheme", scheme, SCHEMES)
-    if weights:
-        paths.find_weights(weights)  # said where there is none, also to who plays a map, which has its own
     is_run = (place / "store").is_dir() and (place / "weights").is_dir()
     if (place / "map.parquet").is_file():
+        if scheme or weights:
+            raise ValueError(f"expected no other network for a map, which plays with its own, found {weights or scheme}: make a map with it by `map --weights`")
         found = library.Library.open(place)
         (model, cfg), data = found.network, found.dataset
         return Instrument(np.concatenate(list(found.places)), data, cfg, model), cfg
-    run = paths.Run("", str(place)) if is_run else None
+    scheme, run = check_name("scheme", scheme or "instrument_pitch", SCHEMES), paths.Run("", str(place)) if is_run else None
     model, cfg = open_weights(paths.find_weights(weights or scheme, None if weights else run))
     if is_run:  # its sounds are those of its own networks, as the network that plays them hears them
         own = next((file for each in SCHEMES if (file := run.weights(each, "ours")).is_file()), None)
@@ -109,7 +108,7 @@ def locate(name, instrument, cfg):
     return instrument.hear(x), dataset.Dataset.single(x).audible(), None
 
 
-def perform(instrument, cfg, start, end=None, way=None, seconds=None, method="ours", seed=0) -> Sonification:
+def perform(instrument, cfg, start, end=None, way=None, seconds=None, method="ours", seed=0, via=()) -> Sonification:
     """Play a path between named sounds.
 
     Parameters
@@ -127,6 +126,8 @@ def perform(instrument, cfg, start, end=None, way=None, seconds=None, method="ou
         See `sonify.Instrument.play`.
     seed : int
         Of walks, and of the method "random".
+    via : sequence of str
+        Sounds to pass on the way from start to end: what a spline bends through.
 
     Raises
     ------
@@ -137,8 +138,8 @@ def perform(instrument, cfg, start, end=None, way=None, seconds=None, method="ou
         raise ValueError(f"expected seconds as a number, found {seconds}: choose how long the path lasts")
     way = check_name("path", way or ("line" if end else "trajectory"), WAYS)
     between = way in ("line", "spline", "geodesic")
-    if between != bool(end):
-        raise ValueError(f"expected {'a sound to go --to' if between else 'no --to'} for a {way}, found {end!r}: choose another --path")
+    if between != bool(end) or via and not between:
+        raise ValueError(f"expected {'a sound to go --to' if between else 'no --to or --via'} for a {way}, found {end or via!r}: choose another --path")
     z, heard, row = locate(start, instrument, cfg)
     step = instrument.units.frame_s
     if seconds is None:
@@ -148,8 +149,8 @@ def perform(instrument, cfg, start, end=None, way=None, seconds=None, method="ou
         return instrument.play(trajectories.stretch(z, n_steps), method, [] if row is None else [row], seed, seconds)
     point, last = np.median(z[heard], axis=0), None
     if between:
-        goal, heard, last = locate(end, instrument, cfg)
-        points = np.stack([point, np.median(goal[heard], axis=0)])
+        passed = [locate(name, instrument, cfg) for name in (*via, end)]
+        points, last = np.stack([point, *(np.median(z[heard], axis=0) for z, heard, _ in passed)]), passed[-1][2]
         lead = trajectories.Graph(instrument.units.z).geodesic if way == "geodesic" else getattr(trajectories, way)
         path = lead(points, n_steps)
     elif way == "walk":

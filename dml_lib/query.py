@@ -16,6 +16,7 @@ from .config import check_name
 from .sounds import decode, files
 from .sounds.labels import parse_note
 
+PLAYLIST = "#PLAYLIST:answers of dml_lib"  # by this line a file is known as ours
 SHOWN = ["rank", "distance", "path", "instrument", "note_number", "seconds", "at_s"]
 
 
@@ -58,7 +59,7 @@ def place(name, library, at=None):
         return point, row
     frame = round(at / library.frame_s)
     if not 0 <= frame < len(z):
-        raise ValueError(f"expected a moment from 0 to {(len(z) - 1) * library.frame_s:.2f} s of {name}, found {at} s: choose another --at")
+        raise ValueError(f"expected a moment from 0 to {(len(z) - 1) * library.frame_s:.2f} s of {name}, heard for a minute at most, found {at} s: choose another --at")
     return z[frame], row
 
 
@@ -189,9 +190,11 @@ def write_playlist(path, answers):
     Raises
     ------
     ValueError
-        The file has not the name of a playlist: it may be a sound.
+        The file has not the name of a playlist: it may be a sound; or there is another playlist in its place.
     """
     if Path(path).suffix.lower() not in (".m3u", ".m3u8"):
         raise ValueError(f"expected a playlist that ends with .m3u or .m3u8, found {path}: choose another name")
+    if Path(path).is_file() and PLAYLIST not in Path(path).read_text("utf-8", "replace"):
+        raise ValueError(f"expected no other playlist in the place of the answers, found one at {path}: choose another name")
     names = [name for name in answers["path"] if not set(name) & set("\r\n")]
-    Path(path).write_text("\n".join(["#EXTM3U", *names, ""]), "utf-8")
+    Path(path).write_text("\n".join(["#EXTM3U", PLAYLIST, *names, ""]), "utf-8")

@@ -144,8 +144,8 @@ class Instrument:
             "gain_db": 20 * np.log10(self.audio.gain(units.sound[made.chosen[first]])),
             "sound": units.sound[made.chosen[first]], "distance": np.add.reduceat(far, first) / np.diff(np.append(first, len(far))),
         })
-        for label in ("instrument", "note_number"):
-            found[label] = rows[label].to_numpy() if label in rows else None
+        for label, dtype in (("instrument", object), ("note_number", "Int64")):
+            found[label] = pd.array(rows[label], dtype) if label in rows else None
         return found
 
 

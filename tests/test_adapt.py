@@ -69,12 +69,18 @@ def test_nothing_but_weights_is_written_over(name, tmp_path):
         adapt.train_on(tmp_path, tmp_path / "never read", tmp_path / name)
 
 
-def test_labels_must_be_there_to_judge_by(library, small, monkeypatch):
+def test_a_map_keeps_its_own_network(tmp_path):
+    (tmp_path / ".dml_map").touch()
+    with pytest.raises(ValueError, match="expected a file outside of a map"):
+        adapt.train_on(tmp_path, tmp_path / "never read", tmp_path / "weights.safetensors")
+
+
+def test_labels_that_none_is_judged_by_are_not_used(library, small, monkeypatch):
     kept = adapt.random_split(len(library), small.seed) == "valid"
     library.table["instrument"] = library.table["instrument"].where(~kept)
     monkeypatch.setattr(adapt, "labeled", lambda table, scheme: True)
-    with pytest.raises(ValueError, match="expected labeled sounds to judge by"):
-        adapt.adapt(library, untrained(small, "ours"), small, "instrument", 4, progress=False)
+    _, before, after, told = adapt.adapt(library, untrained(small, "ours"), small, "instrument", 4, progress=False)
+    assert told is None and set(before) == set(after) == {"itself"}
 
 
 def test_labels_must_tell_of_most_sounds(library):

@@ -37,9 +37,9 @@ def test_fetch_of_what_is_here_names_the_file():
     (("report", "--profile", "fsat"), "unknown profile 'fsat'"),
     (("report", "--full", "--only", "levle"), "unknown experiment 'levle'"),
     (("report", "--only", "level"), "add --full"),
-    (("train", "pich"), "unknown scheme 'pich'"),
+    (("train", "pich"), "unknown scheme or folder 'pich'"),
     (("paper-run", "--seeds", "0"), "0 is not in the range"),
-    (("query", ".", "a.wav", "--at", "nan"), "expected a moment such as 0.3s or 1:05"),
+    (("query", ".", "a.wav", "--at", "nan"), "expected a moment such as 0.3s or 0:05"),
     (("map", ".", "-o", "README.md/map"), "README.md/map: Not a directory; choose another"),
     (("book", "--sede", "1"), "No such option"),
     (("book", "--seed", "-1"), "-1 is not in the range"),
@@ -50,6 +50,14 @@ def test_fetch_of_what_is_here_names_the_file():
 def test_mistakes_end_with_2_and_a_sentence(arguments, words):
     done = run(*arguments)
     assert done.returncode == 2 and words in done.stderr and "Traceback" not in done.stderr
+
+
+def test_letters_that_a_terminal_lacks_do_not_end_a_command():
+    program = r"import click; from dml_lib import cli; cli.commands.command('say')(lambda: click.echo('\u65e5 caf\udce9')); cli.main()"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "say"], capture_output=True, text=True, cwd=paths.ROOT, env={**os.environ, "PYTHONIOENCODING": "cp1252"},
+    )
+    assert done.returncode == 0 and done.stdout == "\\u65e5 caf\\udce9\n"
 
 
 def test_a_missing_soundfont_ends_with_2_and_says_how_to_go_on(tmp_path):

@@ -68,6 +68,16 @@ def test_channels_are_averaged(tmp_path, channels):
     np.testing.assert_allclose(samples, mono - mono.mean(), atol=1e-6)
 
 
+@pytest.mark.parametrize("left, heard", [(1.0, -1.0), (0.5, -0.25), (0.99, -0.005)])
+def test_channels_that_cancel_each_other_are_heard(tmp_path, left, heard):
+    """The loudest channel where the mean is nothing; else the mean."""
+    parts = np.random.default_rng(0).uniform(-0.5, 0.5, 4000)[:, None] * [left, -1.0]
+    soundfile.write(tmp_path / "a.wav", parts, SR, subtype="DOUBLE")
+    samples, _ = decode(tmp_path / "a.wav")
+    right = parts[:, 1] - parts[:, 1].mean()
+    np.testing.assert_allclose(samples, -right * heard if abs(heard) < 1 else -right, atol=1e-6)
+
+
 def test_blocks_do_not_show(tmp_path, monkeypatch):
     stereo = np.stack([sine(44100), sine(44100, hz=660)], axis=1)
     soundfile.write(tmp_path / "a.wav", stereo, 44100, subtype="FLOAT")
@@ -174,7 +184,6 @@ BAD = {
     "silence": ("a.wav", write(np.zeros(8000)), "^silent$"),
     "silence, 8 bits": ("a.wav", write(np.zeros(8000), subtype="PCM_U8"), "^silent$"),
     "offset only": ("a.wav", write(np.full(44100, 0.7), 44100), "^silent$"),
-    "channels that cancel": ("a.wav", write(np.stack([sine(), -sine()], axis=1)), "^silent$"),
     "low rate": ("a.wav", write(sine(), 1000), "^sampling rate of 1000 Hz, expected 4000 to 768000$"),
     "m4a": ("a.m4a", lambda path: path.write_bytes(b"\0\0\0\x20ftypM4A "), "^MP4 audio needs the program ffmpeg"),
     "m4a as wav": ("a.wav", lambda path: path.write_bytes(b"\0\0\0\x20ftypM4A "), "^MP4 audio needs the program ffmpeg"),

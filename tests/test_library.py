@@ -160,6 +160,7 @@ def test_no_audio(mapped, tmp_path):
 
 @pytest.mark.parametrize("make, words", [
     (lambda tmp: [tmp / "none"], "expected a folder of sounds or a CSV file, found none"),
+    (lambda tmp: [tmp / "one.flac"], "found the sound .*one.flac: name its folder"),
     (lambda tmp: [tmp / "map"], "expected a place for the map that does not hold the sounds"),
     (lambda tmp: [tmp / "empty"], "expected audio files in"),
     (lambda tmp: [tmp / "bad"], "expected sounds that can be read, found none in 1 files"),
@@ -168,6 +169,7 @@ def test_nothing_usable(make, words, mapped, tmp_path):
     for name in ("map", "empty", "bad"):
         (tmp_path / name).mkdir()
     (tmp_path / "bad" / "a.wav").write_text("text")
+    (tmp_path / "one.flac").touch()
     with pytest.raises(ValueError, match=words):
         mapped(*make(tmp_path))
 

@@ -60,6 +60,18 @@ def test_every_way_lasts_as_long_as_asked(opened, way):
     assert np.array_equal(made.y, P.perform(instrument, cfg, "tuba", end, way, 1.23).y)
 
 
+def test_a_spline_bends_through_what_it_passes(opened):
+    instrument, cfg = opened
+    ways = {way: P.perform(*opened, "tuba", "cello", way, via=("flute",)).path for way in ("line", "spline")}
+    z, heard, _ = P.locate("flute", instrument, cfg)
+    step = np.linalg.norm(np.diff(ways["spline"], axis=0), axis=1).max()
+    for path in ways.values():
+        assert np.linalg.norm(path - np.median(z[heard], axis=0), axis=1).min() < step
+    assert not np.allclose(*ways.values(), atol=step / 10)
+    with pytest.raises(ValueError, match="no --to or --via for a trajectory, found .'flute',."):
+        P.perform(*opened, "tuba", via=("flute",))
+
+
 def test_walks_follow_their_seed(opened):
     instrument, cfg = opened
     first, second = (P.perform(instrument, cfg, "tuba", way="walk", seconds=1.0, seed=seed).path for seed in (0, 1))
@@ -74,7 +86,7 @@ def test_a_trajectory_is_played_by_others(opened):
 
 
 @pytest.mark.parametrize("arguments, words", [
-    (("tubba",), "found nothing by the name 'tubba'"), (("tuba", "cello", "walk"), "no --to for a walk"),
+    (("tubba",), "found nothing by the name 'tubba'"), (("tuba", "cello", "walk"), "no --to or --via for a walk"),
     (("tuba", None, "line"), "a sound to go --to for a line"), (("tuba", None, "wak"), "Did you mean 'walk'"),
     (("tuba", "tuba", "line"), "at one place"),
 ])
@@ -127,9 +139,11 @@ def test_the_command_writes_all_files_or_none(run, tmp_path, capsys, monkeypatch
     assert command("--from", "tuba", "--seconds", "nan", "-o", str(out)) == 2 and "expected seconds as a number" in capsys.readouterr().err
     monkeypatch.setattr(P.library.Library, "open", None)  # a map is not reached
     (run.root / "map.parquet").touch()
+    for arguments, found in (((), "pitch"), (("--weights", "w"), "w")):
+        assert command("--from", "tuba", *arguments) == 2 and f"plays with its own, found {found}: make a map" in capsys.readouterr().err
+    (run.root / "map.parquet").unlink()
     assert command("--from", "tuba", "--weights", "no/such") == 2 and "unknown scheme or file of weights" in capsys.readouterr().err
     assert command("--from", "tuba", "--scheme", "tuna") == 2 and "unknown scheme 'tuna'" in capsys.readouterr().err
-    (run.root / "map.parquet").unlink()
     assert command("--from", "tuba", "--to", "cello", "--seconds", "1.5", "--bits", "16", "-o", str(out)) == 0
     assert soundfile.info(out).frames == round(1.5 * soundfont.SR) and out.with_suffix(".csv").is_file()
     assert "1.50 s from" in capsys.readouterr().out and out.with_suffix(".path.html").is_file()

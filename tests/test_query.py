@@ -110,7 +110,11 @@ def test_answers_as_text_json_and_playlist(library, tmp_path):
     assert [row["rank"] for row in rows] == [1, 2, 3, 4] and any(row["instrument"] is None for row in rows) and rows[0]["at_s"] is None
     found.loc[0, "path"] = "/a\n#EXT-evil"
     query.write_playlist(tmp_path / "list.m3u", found)
-    assert (tmp_path / "list.m3u").read_text().splitlines() == ["#EXTM3U", *found["path"][1:]]
+    assert (tmp_path / "list.m3u").read_text().splitlines() == ["#EXTM3U", query.PLAYLIST, *found["path"][1:]]
+    query.write_playlist(tmp_path / "list.m3u", found)
+    (tmp_path / "own.m3u").write_text("my list")
+    with pytest.raises(ValueError, match="expected no other playlist in the place of the answers"):
+        query.write_playlist(tmp_path / "own.m3u", found)
     (tmp_path / "take.wav").write_bytes(b"sound")
     with pytest.raises(ValueError, match="expected a playlist that ends with .m3u"):
         query.write_playlist(tmp_path / "take.wav", found)

@@ -31,6 +31,7 @@ UNTOLD = 1 << 62  # frames: so many has a FLAC file that came out of a pipe
 MIN_SR, MAX_SR = 4_000, 768_000  # Hz; outside, the header is damaged, and resampling could ask for any amount of memory
 MAX_PEAK = 1e6  # far above integers stored as floats, the bytes are not samples
 INTEGERS = 100.0  # a peak above which floats are taken for 16-bit integers: as they are, their magnitudes overflow half floats
+CANCELED = 1e-3  # of the loudest channel's peak; a mean below is no sound of either, as where one channel is the other upside down
 SILENCE = 1e-5  # -100 dBFS, below one step of 16 bits and above the stop band of the resampler
 BLOCK = 1 << 20  # values read at a time, all channels together
 FFMPEG_TIMEOUT_S = 120
@@ -66,14 +67,18 @@ def _read(source, max_seconds):
     with soundfile.SoundFile(source, closefd=False) as file:
         if not MIN_SR <= file.samplerate <= MAX_SR:
             raise DecodeError(f"sampling rate of {file.samplerate} Hz, expected {MIN_SR} to {MAX_SR}")
-        blocks, left, step = [], int(max_seconds * file.samplerate), max(1, BLOCK // file.channels)
+        blocks, left, step, loudest = [], int(max_seconds * file.samplerate), max(1, BLOCK // file.channels), 0
         while left > 0 and len(block := file.read(min(left, step), dtype="float32", always_2d=True)):
             with np.errstate(invalid="ignore", over="ignore"):  # decode() judges what comes out
                 blocks.append(block.mean(axis=1))
+                loudest = np.maximum(loudest, np.abs(block).max(axis=0))
             left -= len(block)
         if not blocks:
             raise DecodeError("holds no samples")
         mono, sr = np.concatenate(blocks), file.samplerate
+        if np.abs(mono).max() < CANCELED * loudest.max():
+            file.seek(0)
+            mono = file.read(len(mono), dtype="float32", always_2d=True)[:, loudest.argmax()]
         cut = left == 0 and len(mono) < file.frames
         return mono, Info(sr, file.channels, (file.frames if cut and file.frames < UNTOLD else len(mono)) / sr, cut)
 
