@@ -18,7 +18,7 @@ import torch
 from . import embed, library, nearest, train
 from .config import check_name
 from .dataset import Dataset
-from .evaluate import COLUMNS
+from .evaluate import COLUMNS, labeled_sounds
 from .judge import LABELS, Judge
 from .neighborhoods import USES, Neighborhoods
 from .sounds import files
@@ -142,14 +142,14 @@ def adapt(data, model, cfg, scheme, iterations=ITERATIONS, progress=True):
     data.table["random"] = random_split(len(data), cfg.seed)
     learn = data.subset((data.table["random"] == "train").to_numpy())
     settings = cfg.with_(ours_iterations=iterations, ours_learning_rate=RATE, validations=5)
-    validate = Judge(data, settings, scheme) if labeled(data.table, scheme) else None
-    told = validate is not None and not validate.train.all()  # else no label of the sounds kept to judge by is learned
+    known = [labeled_sounds(data, label)[0] for label in LABELS.get(scheme, tuple(COLUMNS))]  # rows to learn from, judge by and report on
+    told = labeled(learn.table, scheme) and all(len(np.intersect1d(known[0][i], known[-1][i])) for i in range(3))
     judged = scheme if told else None
     before = accuracy(model, data, cfg, judged)
     if not told:
         learn = _joined(learn, varied(learn, cfg, cfg.seed))
         learn.table = learn.table.assign(instrument=learn.table["checksum"])
-    model, _ = train.train(settings, scheme if told else "instrument", "ours", learn, validate if told else None, progress, start=model)
+    model, _ = train.train(settings, scheme if told else "instrument", "ours", learn, Judge(data, settings, scheme) if told else None, progress, start=model)
     return model, before, accuracy(model, data, cfg, judged), judged
 
 
@@ -171,7 +171,7 @@ def train_on(place, file, output):
         raise ValueError(f"expected a network of our recipe that says its scheme, found {file}: name one that ships")
     model, before, after, told = adapt(library.sounds(place, cfg), start, cfg, card["scheme"])
     save_weights(output, model, cfg, "ours", scheme=card["scheme"], adapted_to=Path(place).resolve().name, before=before, after=after)
-    how = f"learned from labels, {told.replace('_', ' and ')}" if told else "no labels to learn from: each sound and a varied copy of it"
+    how = f"learned from labels, {told.replace('_', ' and ')}" if told else "too few labels, or none: each sound and a varied copy of it"
     if all(torch.equal(a, b) for a, b in zip(start.state_dict().values(), model.state_dict().values())):
         how += "\nno state was better on sounds kept for judging: the network is the one that it began with"
     gains = "".join(f"\n{label}: nearest sounds right of {before[label]:.3f} before, {after[label]:.3f} after, of sounds that it did not learn" for label in after)

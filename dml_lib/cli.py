@@ -193,7 +193,7 @@ def paper_run(seeds, recipes, schemes, device):
 @click.option("--seconds", type=click.FloatRange(0.1, 600), help="How long; 4 s, or its own time for a trajectory. Other methods end later.")
 @click.option("--via", multiple=True, help="A sound to pass on the way; may be given again.")
 @click.option("--scheme", help="Whose space, instrument_pitch if not given; that of a map is its own.")
-@click.option("--weights", type=click.Path(), help="File of the network; that of the run, or the one that ships.")
+@click.option("--weights", type=click.Path(), help="File of the network; that of the run or the map, or the one that ships.")
 @click.option("--method", default="ours", show_default=True, help="ours, author or random.")
 @click.option("--bits", default="24", show_default=True, help="16, 24 or float.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
@@ -232,7 +232,8 @@ def main():
     from .sounds.sources import SourceMissing
 
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # a terminal or pipe may lack letters that file names have
+        if hasattr(stream, "reconfigure"):  # it may be closed, or another kind
+            stream.reconfigure(errors="backslashreplace")  # a terminal or pipe may lack letters that file names have
     try:
         sys.exit(commands.main(standalone_mode=False) or 0)
     except click.exceptions.Abort:

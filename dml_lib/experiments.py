@@ -119,14 +119,14 @@ def _learned(cfg, scheme, recipe, data, split, file, announce, device):
         took = {name: getattr(history, name) for name in ("seconds", "cpu_seconds", "waiting", "trained_on")}
         save_weights(file, model, cfg, recipe, scheme=scheme, took=took | {"val_knn": history.val_knn_by_iteration[-1][1]})
     model, card = load_weights(file, cfg, recipe)
-    return model.to(device), card["took"]
+    return model, card["took"]
 
 
 def trial(cfg, scheme, recipe, neighbors, without, work, sounds, say, device="cpu"):
-    """The values of one trial, the file that keeps them, its weights beside, named by all that the trial depends on, and what trained it:
-    iterations by machine; {} where that was not kept.
+    """The values of one trial, the file that keeps them, its weights beside, named by all that the trial depends on but the machine,
+    and what trained it: iterations by machine, as far as that was kept.
 
-    `without` is the family left out, or ""; `sounds` gives the dataset of a `Config`; `device` is where the network computes.
+    `without` is the family left out, or ""; `sounds` gives the dataset of a `Config`; `device` is where the network learns; it is judged on the processor.
     """
     torch.set_num_threads(cfg.threads)  # judged as well as trained so: sums in another order differ
     heard = [name for name in cfg.recordings if sources.folder(name)]

@@ -46,7 +46,7 @@ def run(
     changes : dict of str to dict
         What each recipe changes of `full`.
     device : str
-        Where the networks compute, such as "cuda"; what was done on another stays.
+        Where the networks learn, such as "cuda"; what was done on another stays.
 
     Raises
     ------

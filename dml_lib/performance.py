@@ -132,7 +132,7 @@ def perform(instrument, cfg, start, end=None, way=None, seconds=None, method="ou
     Raises
     ------
     ValueError
-        Unknown way, an end where there is none to go to or none where there should be, or no time.
+        Unknown way, an end or sounds to pass where there are none to go to, no end where there should be, or no time.
     """
     if seconds is not None and not math.isfinite(seconds):
         raise ValueError(f"expected seconds as a number, found {seconds}: choose how long the path lasts")

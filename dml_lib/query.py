@@ -194,7 +194,8 @@ def write_playlist(path, answers):
     """
     if Path(path).suffix.lower() not in (".m3u", ".m3u8"):
         raise ValueError(f"expected a playlist that ends with .m3u or .m3u8, found {path}: choose another name")
-    if Path(path).is_file() and PLAYLIST not in Path(path).read_text("utf-8", "replace"):
-        raise ValueError(f"expected no other playlist in the place of the answers, found one at {path}: choose another name")
+    before = Path(path).read_text("utf-8", "replace") if Path(path).is_file() else ""
+    if before and PLAYLIST not in before:
+        raise ValueError(f"expected no other playlist in the place of the answers, found one at {path}: delete it, or choose another name")
     names = [name for name in answers["path"] if not set(name) & set("\r\n")]
     Path(path).write_text("\n".join(["#EXTM3U", PLAYLIST, *names, ""]), "utf-8")

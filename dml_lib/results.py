@@ -27,7 +27,8 @@ class ResultMissing(FileNotFoundError):
 def machine(device="cpu"):
     """What computes here: said in results that were measured once."""
     here = {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count()}
-    return here if torch.device(device).type != "cuda" else here | {"device": torch.cuda.get_device_name(device)}
+    kind = torch.device(device).type
+    return here if kind == "cpu" else here | {"device": torch.cuda.get_device_name(device) if kind == "cuda" else str(device)}
 
 
 def save(path, values, cfg, units=None, inputs=(), series=None, not_run=None, **more):

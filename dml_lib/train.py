@@ -58,7 +58,7 @@ class History:
 
     `seconds` is what the steps took, validation apart, and `waiting` the share of it that went into drawing batches;
     `cpu_seconds` is what they took of all cores together, which other work on the machine changes less. `trained_on` counts
-    iterations by the machine that made them: a training may go on elsewhere.
+    iterations by the machine that made them, for a training may go on elsewhere.
     """
 
     loss: list = field(default_factory=list)

@@ -1,6 +1,7 @@
 """The command line as a user meets it: exit codes and one clear sentence."""
 
 import os
+import shlex
 import subprocess
 import sys
 
@@ -58,6 +59,7 @@ def test_letters_that_a_terminal_lacks_do_not_end_a_command():
         [sys.executable, "-c", program, "say"], capture_output=True, text=True, cwd=paths.ROOT, env={**os.environ, "PYTHONIOENCODING": "cp1252"},
     )
     assert done.returncode == 0 and done.stdout == "\\u65e5 caf\\udce9\n"
+    assert not subprocess.run(f"{sys.executable} -c {shlex.quote(program)} --help >&-", shell=True, cwd=paths.ROOT, capture_output=True).stderr
 
 
 def test_a_missing_soundfont_ends_with_2_and_says_how_to_go_on(tmp_path):

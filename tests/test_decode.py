@@ -74,6 +74,9 @@ def test_channels_that_cancel_each_other_are_heard(tmp_path, left, heard):
     parts = np.random.default_rng(0).uniform(-0.5, 0.5, 4000)[:, None] * [left, -1.0]
     soundfile.write(tmp_path / "a.wav", parts, SR, subtype="DOUBLE")
     samples, _ = decode(tmp_path / "a.wav")
+    if left == 1:
+        soundfile.write(tmp_path / "b.wav", np.concatenate([0 * parts[:, :1], parts[:, ::-1]], axis=1), SR, subtype="DOUBLE")
+        np.testing.assert_allclose(decode(tmp_path / "b.wav")[0], samples * -1, atol=1e-6)  # of three, the first is silent
     right = parts[:, 1] - parts[:, 1].mean()
     np.testing.assert_allclose(samples, -right * heard if abs(heard) < 1 else -right, atol=1e-6)
 

@@ -112,6 +112,8 @@ def test_answers_as_text_json_and_playlist(library, tmp_path):
     query.write_playlist(tmp_path / "list.m3u", found)
     assert (tmp_path / "list.m3u").read_text().splitlines() == ["#EXTM3U", query.PLAYLIST, *found["path"][1:]]
     query.write_playlist(tmp_path / "list.m3u", found)
+    (tmp_path / "empty.m3u").touch()
+    query.write_playlist(tmp_path / "empty.m3u", found)
     (tmp_path / "own.m3u").write_text("my list")
     with pytest.raises(ValueError, match="expected no other playlist in the place of the answers"):
         query.write_playlist(tmp_path / "own.m3u", found)

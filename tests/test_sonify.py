@@ -109,7 +109,7 @@ def test_an_empty_corpus_is_refused(space):
 def test_cues_say_what_is_heard(instrument, glide):
     made = instrument.play(glide)
     cues = instrument.cues(made)
-    assert np.isclose(cues["length_s"].sum(), 2) and made.moved.any() and np.allclose(cues["start_s"][1:], (cues["start_s"] + cues["length_s"])[:-1])
+    assert cues["note_number"].dtype == "Int64" and np.isclose(cues["length_s"].sum(), 2) and made.moved.any() and np.allclose(cues["start_s"][1:], (cues["start_s"] + cues["length_s"])[:-1])
     for cue in cues.itertuples():  # halfway through each, the source but for its level
         n, middle = round(0.02 * made.sr), cue.length_s / 2
         at, source = (round((begin + middle) * made.sr) for begin in (cue.start_s, cue.source_s))

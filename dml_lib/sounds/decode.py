@@ -1,7 +1,8 @@
 """Any audio file to mono samples at one sampling rate, or a short reason why not.
 
-Conventions: samples are float32 of shape (n_samples,), full scale +-1, channels averaged, mean (DC) removed before
-resampling. What cannot be used raises `DecodeError`, whose text is fit for a table of skipped files.
+Conventions: samples are float32 of shape (n_samples,), full scale +-1, channels averaged (the loudest alone where they
+cancel), mean (DC) removed before resampling. What cannot be used raises `DecodeError`, whose text is fit for a table of
+skipped files.
 
 Source
 ------
@@ -78,7 +79,8 @@ def _read(source, max_seconds):
         mono, sr = np.concatenate(blocks), file.samplerate
         if np.abs(mono).max() < CANCELED * loudest.max():
             file.seek(0)
-            mono = file.read(len(mono), dtype="float32", always_2d=True)[:, loudest.argmax()]
+            again = file.blocks(step, frames=len(mono), dtype="float32", always_2d=True)
+            mono = np.concatenate([block[:, loudest.argmax()] for block in again])
         cut = left == 0 and len(mono) < file.frames
         return mono, Info(sr, file.channels, (file.frames if cut and file.frames < UNTOLD else len(mono)) / sr, cut)
 
