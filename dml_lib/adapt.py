@@ -142,14 +142,15 @@ def adapt(data, model, cfg, scheme, iterations=ITERATIONS, progress=True):
     data.table["random"] = random_split(len(data), cfg.seed)
     learn = data.subset((data.table["random"] == "train").to_numpy())
     settings = cfg.with_(ours_iterations=iterations, ours_learning_rate=RATE, validations=5)
-    known = [labeled_sounds(data, label)[0] for label in LABELS.get(scheme, tuple(COLUMNS))]  # rows to learn from, judge by and report on
+    known = [labeled_sounds(data, label)[0] for label in LABELS.get(scheme, tuple(COLUMNS))]  # to learn from, judge by, report on
     told = labeled(learn.table, scheme) and all(len(np.intersect1d(known[0][i], known[-1][i])) for i in range(3))
     judged = scheme if told else None
     before = accuracy(model, data, cfg, judged)
     if not told:
         learn = _joined(learn, varied(learn, cfg, cfg.seed))
         learn.table = learn.table.assign(instrument=learn.table["checksum"])
-    model, _ = train.train(settings, scheme if told else "instrument", "ours", learn, Judge(data, settings, scheme) if told else None, progress, start=model)
+    validate = Judge(data, settings, scheme) if told else None
+    model, _ = train.train(settings, scheme if told else "instrument", "ours", learn, validate, progress, start=model)
     return model, before, accuracy(model, data, cfg, judged), judged
 
 

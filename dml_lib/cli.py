@@ -174,7 +174,7 @@ def train(what, output, weights):
 @click.option("--seeds", default=1, show_default=True, type=click.IntRange(min=1))
 @click.option("--recipe", "recipes", multiple=True, default=RECIPES, show_default=True, type=click.Choice(RECIPES), help="Only this one.")
 @click.option("--scheme", "schemes", multiple=True, default=SCHEMES, show_default=True, type=click.Choice(SCHEMES), help="Only this one.")
-@click.option("--device", default="cpu", show_default=True, help="Where the networks compute, such as cuda.")
+@click.option("--device", default="cpu", show_default=True, help="Where the networks learn, such as cuda.")
 def paper_run(seeds, recipes, schemes, device):
     """Run the method at the paper's size, or what is left of it, into results/paper/; days without pause, resumable."""
     from . import paper_scale, shipping

@@ -4,9 +4,9 @@ Conventions: a *trial* trains one network and judges it on the splits that it wa
 serves `real` and the sound bank of an unheard family too. In a *rotation* a network is trained without each family in
 turn, and all families are reported, then their mean, `held_out`; and one without recordings, `real`. One more family is
 kept for validation there, and so neither teaches nor tests. A network is kept as soon as it is trained and a trial as soon
-as it is judged, so an experiment may be killed and run again. Seeds change the network, its
-batches, and which test sounds are asked, never the sounds or the random split. Results are the mean over seeds, with the smallest and largest as `.lo`
-and `.hi`.
+as it is judged, so an experiment may be killed and run again. Seeds change the network, its batches, and which test sounds
+are asked, never the sounds or the random split. Results are the mean over seeds, with the smallest and largest as `.lo` and
+`.hi`.
 
 Source
 ------
@@ -123,10 +123,10 @@ def _learned(cfg, scheme, recipe, data, split, file, announce, device):
 
 
 def trial(cfg, scheme, recipe, neighbors, without, work, sounds, say, device="cpu"):
-    """The values of one trial, the file that keeps them, its weights beside, named by all that the trial depends on but the machine,
-    and what trained it: iterations by machine, as far as that was kept.
+    """The values of one trial, the file that keeps them, and what trained it: iterations by machine, as far as that was kept.
 
-    `without` is the family left out, or ""; `sounds` gives the dataset of a `Config`; `device` is where the network learns; it is judged on the processor.
+    The file has the weights beside it and is named by all that the trial depends on but the machine. `without` is the family
+    left out, or ""; `sounds` gives the dataset of a `Config`; on `device` the network learns, and on the processor it is judged.
     """
     torch.set_num_threads(cfg.threads)  # judged as well as trained so: sums in another order differ
     heard = [name for name in cfg.recordings if sources.folder(name)]
@@ -146,7 +146,8 @@ def trial(cfg, scheme, recipe, neighbors, without, work, sounds, say, device="cp
 
 
 def _rotation(values):
-    """Values of a rotation by those of a family, a function: of each bank, `without_<family>`, their mean, `held_out`, and those of recordings, `real`."""
+    """Values of a rotation, from a function that gives those of a family: of each bank, `without_<family>`, their mean, `held_out`,
+    and those of recordings, `real`."""
     found = {family: values(family) for family in LEFT_OUT}
     banks = [found[family] for family in LEFT_OUT if family in splits.BANKS]
     means = {key: float(np.mean([each[key] for each in banks])) for key in banks[0] if all(key in each for each in banks)}
@@ -223,7 +224,7 @@ def record(experiment, path, seeds, full, work, sounds, say, device="cpu", **mor
     values = results.over_seeds(series)
     not_run = splits.not_run({part for key in values for part in key.split(".")})
     variants = {name: {"recipe": recipe} | changes for name, (recipe, changes) in experiment.variants.items()}  # of the config
-    more |= {"series": series, "variants": variants, "not_run": not_run, "machine": results.machine(device), "trained_on": trained_on}
+    more |= {"series": series, "variants": variants, "not_run": not_run, "machine": results.machine(), "trained_on": trained_on}
     return results.save(path, values, full, {"seconds": "s", "cpu_seconds": "s"}, **more)["values"]
 
 

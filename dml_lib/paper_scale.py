@@ -15,8 +15,8 @@ import pandas as pd
 
 from . import evaluate, experiments, paths, results
 from .config import RECIPES, SCHEMES, Config
-from .model import usable
 from .experiments import EXPERIMENTS, Experiment
+from .model import usable
 from .sounds import sources
 
 PAPER = Config.preset("paper", threads=1)

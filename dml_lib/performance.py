@@ -51,7 +51,8 @@ def open_corpus(place, scheme=None, weights=None):
     is_run = (place / "store").is_dir() and (place / "weights").is_dir()
     if (place / "map.parquet").is_file():
         if scheme or weights:
-            raise ValueError(f"expected no other network for a map, which plays with its own, found {weights or scheme}: make a map with it by `map --weights`")
+            named = weights or scheme
+            raise ValueError(f"expected no other network for a map, which plays with its own, found {named}: make a map with it by `map --weights`")
         found = library.Library.open(place)
         (model, cfg), data = found.network, found.dataset
         return Instrument(np.concatenate(list(found.places)), data, cfg, model), cfg

@@ -59,7 +59,8 @@ def place(name, library, at=None):
         return point, row
     frame = round(at / library.frame_s)
     if not 0 <= frame < len(z):
-        raise ValueError(f"expected a moment from 0 to {(len(z) - 1) * library.frame_s:.2f} s of {name}, heard for a minute at most, found {at} s: choose another --at")
+        heard = f"{(len(z) - 1) * library.frame_s:.2f} s of {name}, heard for a minute at most"
+        raise ValueError(f"expected a moment from 0 to {heard}, found {at} s: choose another --at")
     return z[frame], row
 
 
