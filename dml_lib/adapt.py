@@ -61,11 +61,6 @@ def varied(data, cfg, seed=0):
     return replace(data, frames=np.minimum(frames, np.finfo(np.float16).max))
 
 
-def _joined(a, b):
-    frames, n_frames = (np.concatenate([getattr(each, name) for each in (a, b)]) for name in ("frames", "n_frames"))
-    return Dataset(pd.concat([a.table, b.table], ignore_index=True), frames, n_frames)
-
-
 def _halves(z, data):
     """The median place of the first and of the second half of each sound, (n_sounds, n_dims) each."""
     parts = [z[data.where(i)] for i in range(len(data))]
@@ -147,7 +142,7 @@ def adapt(data, model, cfg, scheme, iterations=ITERATIONS, progress=True):
     judged = scheme if told else None
     before = accuracy(model, data, cfg, judged)
     if not told:
-        learn = _joined(learn, varied(learn, cfg, cfg.seed))
+        learn = Dataset.joined([learn, varied(learn, cfg, cfg.seed)])
         learn.table = learn.table.assign(instrument=learn.table["checksum"])
     validate = Judge(data, settings, scheme) if told else None
     model, _ = train.train(settings, scheme if told else "instrument", "ours", learn, validate, progress, start=model)

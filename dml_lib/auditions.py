@@ -18,19 +18,19 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from . import costs, embed, judge, nearest, paths, results, selection, soundcheck, synthesis, trajectories, units
+from . import costs, embed, judge, nearest, paths, results, selection, soundcheck, synthesis, trajectories, transposition, units
 from .config import SCHEMES, Config
 from .dataset import build
-from .sonify import METHODS, Instrument, Sonification
+from .sonify import Instrument, Sonification
 from .selection import STEP_FRAMES
 from .store import digest
 from .train import train
-from .units import AudioCache
 from .weights import load_weights, save_weights
 
 FULL = Config.preset("standard", ours_iterations=1_500, threads=1)
 RECORDED = paths.RECORDED / "sonify.json"
 N_PATHS, LINE_S, LEAST_FRAMES = 50, 4.0, 20
+METHODS = ("author", "random", "untransposed", "ours")  # the third is ours with the sounds as they are alone
 KINDS = ("trajectory", "line")
 UNITS = {
     "reembedding_error": "median distance between neighboring sounds", "join_discontinuity": "median flux of the sources",
@@ -40,13 +40,19 @@ UNITS = {
 
 
 def _space(cfg, scheme, data, file):
-    """An instrument, and the places of all frames, by the network in a file, trained first where there is none."""
+    """Instruments for all methods, and the places of all frames, by the network in a file, trained first where there is none."""
     if not file.is_file():
         learn = data.subset((data.table["random"] == "train").to_numpy())
         save_weights(file, train(cfg, scheme, "ours", learn, judge.Judge(data, cfg, scheme))[0], cfg, "ours", scheme=scheme)
     model = load_weights(file, cfg, "ours")[0]
     frames = embed.embed_frames(model, data, cfg)
-    return Instrument(frames, data, cfg, model), frames
+    return Instrument(frames, data, cfg, model), Instrument(frames, data, cfg, model, transpose=transposition.USUAL), frames
+
+
+def _flux(audio, known, sound):
+    if sound not in known:
+        known[sound] = soundcheck.flux(audio(sound), audio.sr)
+    return known[sound]
 
 
 def original(sound, instrument, path):
@@ -67,19 +73,25 @@ def wanted(data, frames, points, frame_s, n_paths, seed):
         yield "line", trajectories.line(points[[a, b]], 1 + round(LINE_S / frame_s)), [], None
 
 
-def trial(cfg, instrument, frames, source_flux, n_paths, seed):
-    """The values of one scheme and seed, `<measure>.<method>` and the same with `.<kind>`."""
+def trial(cfg, instrument, wide, frames, known, n_paths, seed):
+    """The values of one scheme and seed, `<measure>.<method>` and the same with `.<kind>`; `wide` plays transposed sounds as well.
+
+    `known` keeps the flux of sounds by their rows, which are the same in all schemes.
+    """
     data = instrument.units.dataset
     points = embed.sound_points(frames, data)
     unit, rows, met = nearest.neighbor_distance(points), [], {}
     every = list(wanted(data, frames, points, instrument.units.frame_s, n_paths, seed))
+    flux = partial(_flux, wide.audio, known)
     for i, (kind, path, banned, note) in enumerate(tqdm(every, unit=" paths")):
-        made = {method: instrument.play(path, method, banned, seed=[seed, i]) for method in METHODS}
+        made = {method: instrument.play(path, method, banned, seed=[seed, i]) for method in METHODS[:2]}
+        made |= {method: each.play(path, banned=banned) for method, each in zip(METHODS[2:], (instrument, wide))}
         if banned:
             made["original"] = original(banned[0], instrument, path)
         for method, sound in made.items():
-            rows.append({"kind": kind, "method": method} | soundcheck.measure(sound, instrument, cfg, unit, note))
-            met.setdefault((method, kind), []).append(soundcheck.joins(sound, instrument.units, source_flux))
+            by = wide if method == "ours" else instrument
+            rows.append({"kind": kind, "method": method} | soundcheck.measure(sound, by, cfg, unit, note))
+            met.setdefault((method, kind), []).append(soundcheck.joins(sound, by.units, flux))
     table, values = pd.DataFrame(rows), {}
     for method, of_method in table.groupby("method"):
         for part, ending in [(of_method, ""), *((of_method[of_method["kind"] == kind], f".{kind}") for kind in KINDS)]:
@@ -115,21 +127,19 @@ def record(seeds=None, full=FULL, work=paths.Run("full"), folder=paths.RECORDED,
         `<scheme>.<measure>.<method>`, for one kind of path alone with `.trajectory` or `.line` behind it, and all of these
         with `.lo` and `.hi`.
     """
-    data, series = build(full, work)[0], {}
-    modules = costs, selection, soundcheck, synthesis, units
+    data, series, known = build(full, work)[0], {}, {}
+    modules = costs, selection, soundcheck, synthesis, transposition, units
     code = [Path(module.__file__).read_text("utf-8") for module in modules]
     constants = {name: value for module in modules for name, value in vars(module).items() if name.isupper() and np.isscalar(value)}
-    audio = AudioCache(data.table)
-    source_flux = lru_cache(maxsize=None)(lambda sound: soundcheck.flux(audio(sound), audio.sr))
     space = lru_cache(maxsize=1)(lambda scheme: _space(full, scheme, data, work.weights(scheme, "sonify")))
 
     def play(scheme, seed):
         say(f"playing {n_paths} trajectories and {n_paths} lines, {scheme}, seed {seed}")
-        return trial(full, *space(scheme), source_flux, n_paths, seed)
+        return trial(full, *space(scheme), known, n_paths, seed)
 
-    known = full.as_dict(), data.table["sound_id"].tolist(), code, constants, n_paths  # others have other results
+    depends = full.as_dict(), data.table["sound_id"].tolist(), code, constants, n_paths  # others have other results
     for scheme, seed in product(SCHEMES, range(seeds or 3)):
-        file = work.root / "trials" / f"sonify-{digest(known, scheme, seed)}.json"
+        file = work.root / "trials" / f"sonify-{digest(depends, scheme, seed)}.json"
         for key, value in results.kept(file, partial(play, scheme, seed)).items():
             series.setdefault(f"{scheme}.{key}", []).append(value)
     return results.save(folder / "sonify.json", results.over_seeds(series), full, UNITS, series=series, machine=results.machine())["values"]

@@ -194,14 +194,15 @@ def paper_run(seeds, recipes, schemes, device):
 @click.option("--via", multiple=True, help="A sound to pass on the way; may be given again.")
 @click.option("--scheme", help="Whose space, instrument_pitch if not given; that of a map is its own.")
 @click.option("--weights", type=click.Path(), help="File of the network; that of the run or the map, or the one that ships.")
+@click.option("--transpose", type=click.IntRange(0, 12), help="Play each sound up to so many semitones higher and lower as well: 3 if not given, fewer of many sounds.")
 @click.option("--method", default="ours", show_default=True, help="ours, author or random.")
 @click.option("--bits", default="24", show_default=True, help="16, 24 or float.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
-def sonify(out, start, end, output, way, seconds, via, scheme, weights, method, bits, seed):
+def sonify(out, start, end, output, way, seconds, via, scheme, weights, transpose, method, bits, seed):
     """Play a path through the space with the sounds of OUT, a map, the folder of a run of the book, or a folder of sounds."""
     from . import performance, sonify
 
-    instrument, cfg = performance.open_corpus(out, scheme, weights)
+    instrument, cfg = performance.open_corpus(out, scheme, weights, transpose)
     made = performance.perform(instrument, cfg, start, end, way, seconds, method, seed, via)
     cues = instrument.cues(made)
     wav, csv = sonify.write(output, made, cues, bits)

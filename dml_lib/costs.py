@@ -45,8 +45,10 @@ class Costs:
         some = np.arange(0, len(units) - STEP_FRAMES, 1 + len(units) // 10_000)
         some = some[some + STEP_FRAMES <= units.end(some)]
         self.price = JOIN * (float(self.apart(units.z[some + STEP_FRAMES], units.z[some]).mean()) if len(some) else SHORT)
-        notes = units.dataset.table.get("note_number")
-        self.notes = np.full(len(units.dataset), np.nan, np.float32) if notes is None else notes.to_numpy(np.float32, na_value=np.nan)
+        table = units.dataset.table
+        self.notes = np.full(len(table), np.nan, np.float32)
+        if "note_number" in table:
+            self.notes = table["note_number"].to_numpy(np.float32, na_value=np.nan) + np.asarray(table.get("transpose", 0), np.float32)
 
     def apart(self, z, wanted):
         """Distances of places z from the points of a path, both of shape (..., n_dims)."""

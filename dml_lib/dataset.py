@@ -42,6 +42,12 @@ class Dataset:
         """One sound without labels, of its magnitudes (n_frames, n_bins)."""
         return cls(pd.DataFrame(index=[0]), x, np.array([len(x)]))
 
+    @classmethod
+    def joined(cls, parts):
+        """The sounds of several datasets, one after another."""
+        table = pd.concat([part.table for part in parts], ignore_index=True)
+        return cls(table, np.concatenate([part.frames for part in parts]), np.concatenate([part.n_frames for part in parts]))
+
     @cached_property
     def start(self):
         """Where each sound begins in `frames`, (n_sounds,), int64."""

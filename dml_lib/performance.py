@@ -6,6 +6,7 @@ Our choice. `python -m dml_lib sonify`.
 """
 
 import math
+import os
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from .config import SCHEMES, check_name
 from .selection import STEP_FRAMES
 from .sonify import Instrument, Sonification
 from .sounds import decode, files, soundfont
+from .transposition import fitting
 from .weights import open_weights
 
 WAYS = ("trajectory", "line", "spline", "geodesic", "walk", "graph-walk")
@@ -22,7 +24,7 @@ LASTS_S = 4.0
 WALK_STEP = 0.05  # of a walk, in radii of the corpus
 
 
-def open_corpus(place, scheme=None, weights=None):
+def open_corpus(place, scheme=None, weights=None, transpose=None):
     """An instrument to play paths with.
 
     Parameters
@@ -33,6 +35,8 @@ def open_corpus(place, scheme=None, weights=None):
         Whose space, "instrument_pitch" if not given; that of a map is its own.
     weights : path, optional
         File of the network; that of the run, or for a folder of sounds what `paths.find_weights` finds; that of a map is its own.
+    transpose : int, optional
+        See `sonify.Instrument`; what `transposition.fitting` says if not given. A map keeps where its copies are.
 
     Returns
     -------
@@ -55,7 +59,9 @@ def open_corpus(place, scheme=None, weights=None):
             raise ValueError(f"expected no other network for a map, which plays with its own, found {named}: make a map with it by `map --weights`")
         found = library.Library.open(place)
         (model, cfg), data = found.network, found.dataset
-        return Instrument(np.concatenate(list(found.places)), data, cfg, model), cfg
+        z, file = np.concatenate(list(found.places)), place / ".transposed.safetensors"
+        by = fitting(len(z)) if transpose is None else transpose
+        return Instrument(z, data, cfg, model, transpose=by, file=file if os.access(place, os.W_OK) else None), cfg
     scheme, run = check_name("scheme", scheme or "instrument_pitch", SCHEMES), paths.Run("", str(place)) if is_run else None
     model, cfg = open_weights(paths.find_weights(weights or scheme, None if weights else run))
     if is_run:  # its sounds are those of its own networks, as the network that plays them hears them
@@ -65,7 +71,8 @@ def open_corpus(place, scheme=None, weights=None):
         data = dataset.build(open_weights(own)[1].with_(level=cfg.level, **cfg.front_end()), run)[0]
     else:
         data = library.sounds(place, cfg)
-    return Instrument(embed.embed_frames(model, data, cfg), data, cfg, model), cfg
+    by = fitting(len(data.frames)) if transpose is None else transpose
+    return Instrument(embed.embed_frames(model, data, cfg), data, cfg, model, transpose=by), cfg
 
 
 def locate(name, instrument, cfg):
@@ -90,6 +97,8 @@ def locate(name, instrument, cfg):
         Nothing by that name, or a file that is no sound.
     """
     units, table = instrument.units, instrument.units.dataset.table
+    if "transpose" in table:
+        table = table[table["transpose"] == 0]  # the sounds themselves, which come first
     found = np.flatnonzero(table["sound_id"] == name)
     if not len(found) and "path" in table and Path(name).is_file():
         found = np.flatnonzero(table["path"].isin(files.same_file(name)))

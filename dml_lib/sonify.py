@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import soundfile
 
-from . import player, selection, soundcheck, synthesis
+from . import player, selection, soundcheck, synthesis, transposition
 from .config import check_name
 from .sounds import catalog
 from .units import AudioCache, Units
@@ -58,14 +58,23 @@ class Instrument:
         Hears what is chosen, so that our method can choose again, what is played, for measures, and files from outside.
     keep : np.ndarray, (n_sounds,), bool, optional
         Sounds that may be played.
+    transpose : int
+        Up to how many semitones higher and lower each sound may be played as well, which needs the network.
+    file : path, optional
+        Keeps what that takes long to find out: see `transposition.with_copies`.
 
     Raises
     ------
     ValueError
-        Nothing to play: see `Units`.
+        Nothing to play: see `Units`; more than an octave, or no network.
     """
 
-    def __init__(self, z, dataset, cfg, model=None, keep=None):
+    def __init__(self, z, dataset, cfg, model=None, keep=None, transpose=0, file=None):
+        if transpose:
+            if model is None:
+                raise ValueError("expected the network, which hears transposed sounds, found none: give it, or do not transpose")
+            dataset, z = transposition.with_copies(dataset, z, transpose, model, cfg, file)
+            keep = None if keep is None else keep[dataset.table["copy_of"]]
         self.units, self.audio = Units(z, dataset, cfg, keep), AudioCache(dataset.table)
         self.hear = (lambda x: soundcheck.reembed(x, model, cfg)) if model is not None else None
 
@@ -121,8 +130,9 @@ class Instrument:
         -------
         pandas.DataFrame
             `start_s, length_s` in the sound made; `sound_id`, `file` (empty for a rendered sound), `source_s` (time in that
-            sound that `start_s` corresponds to); `gain_db`, by which the file is played louder than the others;
-            `instrument, note_number` where labeled; `sound` (row of the table of sounds) and `distance` (mean from the path).
+            sound that `start_s` corresponds to); `gain_db`, by which the file is played louder than the others; `transpose`,
+            by how many semitones higher, as it is played faster; `instrument, note_number` of the file where labeled; `sound`
+            (row of the table of sounds) and `distance` (mean from the path).
         """
         units, table, step_s = self.units, self.units.dataset.table, selection.STEP_FRAMES * self.units.frame_s
         far = np.linalg.norm(units.z[made.chosen] - made.path[::selection.STEP_FRAMES][:len(made.chosen)], axis=1)
@@ -138,10 +148,12 @@ class Instrument:
             start, length = first * step_s, np.full(len(first), synthesis.GRAIN_S)
             source = units.frame[made.chosen] * units.frame_s - synthesis.GRAIN_S / 2
         rows = table.iloc[units.sound[made.chosen[first]]]
+        transpose = rows["transpose"].to_numpy() if "transpose" in rows else np.zeros(len(rows), int)
         found = pd.DataFrame({
             "start_s": start, "length_s": length, "sound_id": rows["sound_id"].to_numpy(),
-            "file": rows["path"].fillna("").to_numpy() if "path" in rows else "", "source_s": source,
-            "gain_db": 20 * np.log10(self.audio.gain(units.sound[made.chosen[first]])),
+            "file": rows["path"].fillna("").to_numpy() if "path" in rows else "",
+            "source_s": source * transposition.speed(transpose),
+            "gain_db": 20 * np.log10(self.audio.gain(units.sound[made.chosen[first]])), "transpose": transpose,
             "sound": units.sound[made.chosen[first]], "distance": np.add.reduceat(far, first) / np.diff(np.append(first, len(far))),
         })
         for label, dtype in (("instrument", object), ("note_number", "Int64")):
@@ -169,18 +181,22 @@ def picture(out, made, instrument, cfg, title="A path and what plays it"):
     """
     out, units, cues = Path(out), instrument.units, instrument.cues(made)
     data, sounds, step = units.dataset, cues["sound"].to_numpy(), units.frame_s
-    first = np.maximum(np.round(cues["source_s"] / step + 1e-6).astype(int), 0).to_numpy()
-    last = np.round((cues["source_s"] + cues["length_s"]) / step + 1e-6).astype(int).to_numpy()
+    played_s = cues["source_s"] / transposition.speed(cues["transpose"])  # in the copy, which lasts as long as it is heard
+    first = np.maximum(np.round(played_s / step + 1e-6).astype(int), 0).to_numpy()
+    last = np.round((played_s + cues["length_s"]) / step + 1e-6).astype(int).to_numpy()
     spans = [slice(a, max(min(b, n), a + 1)) for a, b, n in zip(first, last, data.n_frames[sounds])]
     lead = 0 if made.method == "ours" else round(synthesis.GRAIN_S / 2 / step)  # a grain is heard around its middle
     path = np.concatenate([np.repeat(made.path[:1], lead, axis=0), made.path])
     first_unit = np.searchsorted(units.sound, sounds)
     ways = [path] + [units.z[unit + span.start:unit + span.stop] for unit, span in zip(first_unit, spans)]
     pictures = [soundcheck.analyze(made.y, made.sr, cfg)] + [data.features(sound)[span] for sound, span in zip(sounds, spans)]
-    names = [f"{start:.2f} s: {name}" for start, name in zip(cues["start_s"], catalog.titles(data.table.iloc[sounds]))]
+    names = [
+        f"{start:.2f} s: {name}" + f", {by:+d} semitones" * (by != 0)
+        for start, by, name in zip(cues["start_s"], cues["transpose"], catalog.titles(data.table.iloc[sounds]))
+    ]
     table = pd.DataFrame({
         "name": ["the path, played", *names], "part": ["path", *["stretch"] * len(cues)],
-        "instrument": [None, *cues["instrument"]], "note_number": pd.array([pd.NA, *cues["note_number"]], "Int64"),
+        "instrument": [None, *cues["instrument"]], "note_number": pd.array([pd.NA, *(cues["note_number"].astype("Int64") + cues["transpose"])], "Int64"),
         "start_s": [0.0, *cues["start_s"]], "seconds": [len(made.y) / made.sr, *cues["length_s"]], "cue": range(-1, len(cues)),
     })
 

@@ -13,9 +13,11 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pooch
 from scipy.spatial import cKDTree
 
+from . import transposition
 from .features import log_compress
 from .sounds import catalog, decode, soundfont, sources
 
@@ -62,6 +64,7 @@ class Units:
             raise ValueError("expected at least one sound to play from, found none: keep more sounds")
         self.z, self.sound = np.asarray(z, np.float32)[self.row], sound[self.row]
         self.frame = self.row - dataset.start[self.sound]
+        self._source = dataset.table.get("copy_of", pd.Series(np.arange(len(dataset)))).to_numpy()
         self.dataset, self.gain, self.frame_s = dataset, cfg.gain, cfg.hop_length / cfg.sr
 
     def __len__(self):
@@ -134,7 +137,7 @@ class Units:
         path : np.ndarray, (n_steps, n_dims)
         k : int
         banned : sequence of int
-            Rows of the table of sounds.
+            Rows of the table of sounds; with each, what is a copy of it.
 
         Returns
         -------
@@ -145,7 +148,7 @@ class Units:
         ValueError
             All units are banned.
         """
-        is_banned = np.isin(self.sound, np.unique(banned)) if len(banned) else np.zeros(len(self), bool)
+        is_banned = np.isin(self._source, np.unique(banned))[self.sound] if len(banned) else np.zeros(len(self), bool)
         n_banned = int(is_banned.sum())  # the k nearest others are among the k + n_banned nearest
         k = min(k, len(self) - n_banned)
         if not k:
@@ -226,7 +229,7 @@ class AudioCache:
                 known = row.get("checksum")
                 if isinstance(known, str) and known and _checksum(str(file), stat.st_size, stat.st_mtime_ns) != known:
                     raise SourceChanged(f"expected the file that was analyzed, found another one at {file}: analyze the sounds again")
-                y = catalog.audio(row)[0] * np.float32(self.gain([sound])[0])
+                y = transposition.audio(catalog.audio(row)[0], self.sr, row.get("transpose", 0)) * np.float32(self.gain([sound])[0])
             except (OSError, decode.DecodeError) as error:
                 raise SourceChanged(f"expected the source of {row['sound_id']}, found {error}: put {file} back, or analyze again") from None
             self.kept[sound] = y

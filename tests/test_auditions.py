@@ -27,7 +27,7 @@ def recorded(tmp_path_factory):
 def test_names_are_those_that_others_rely_on(recorded):
     values = recorded[0]
     for measure in ("reembedding_error", "join_discontinuity"):
-        for method in ("author", "ours", "random", "original"):
+        for method in ("author", "ours", "untransposed", "random", "original"):
             assert np.isfinite(values[f"pitch.{measure}.{method}"])
     assert "pitch.reembedding_error.original.line" not in values and "pitch.pitch_error.ours.line" not in values
 
@@ -77,7 +77,7 @@ def test_summary_and_ratio_read_what_was_recorded(recorded, monkeypatch):
     monkeypatch.setattr(A, "SCHEMES", ("pitch",))
     monkeypatch.setattr(paths, "RECORDED", folder)
     table = A.summary("reembedding_error")
-    assert list(table.columns) == ["author", "random", "ours", "original"] and table.index.tolist() == ["pitch"]
+    assert list(table.columns) == ["author", "random", "untransposed", "ours", "original"] and table.index.tolist() == ["pitch"]
     assert table["ours"]["pitch"].startswith(f"{values['pitch.reembedding_error.ours']:.2f} (")
     assert "original" not in A.summary("reembedding_error", "line")
     assert A.ratio("join_discontinuity", "author") == 1

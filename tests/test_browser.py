@@ -9,7 +9,7 @@ from PIL import Image
 from test_book import PAGES
 
 FIGURES = {"01_sounds": 4, "02_method": 3, "03_train_pitch": 3, "04_evaluate": 5, "05_explore": 4, "06_sonify": 1, "07_your_library": 1}
-SOUNDS = {"01_sounds": 4, "05_explore": 19, "06_sonify": 12, "07_your_library": 17}
+SOUNDS = {"01_sounds": 4, "05_explore": 19, "06_sonify": 13, "07_your_library": 17}
 
 
 def open_page(page, html, name):

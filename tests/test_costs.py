@@ -16,6 +16,17 @@ def test_join_costs(corpus, path):
     assert np.isclose(cost[0, 1], C.CHANGE + spectral + C.RISE * costs.rise(a, a)[0, 1] + C.PITCH * abs(notes[0] - notes[1]) / 12, rtol=1e-4)
 
 
+def test_a_copy_counts_at_the_pitch_at_which_it_is_played(corpus, path):
+    unit = np.array([0, 40])
+    table, sound = corpus.dataset.table, corpus.sound[unit]
+    apart = abs(np.diff(table["note_number"].to_numpy()[sound])[0])
+    before = C.Costs(path, corpus).join(unit, unit)[0, 1]
+    corpus.dataset.table = table.assign(transpose=np.where(np.arange(len(table)) == sound[1], 12, 0))
+    assert C.Costs(path, corpus).join(unit, unit)[0, 1] == pytest.approx(before + C.PITCH * (1 - apart / 12), rel=1e-4)
+    corpus.dataset.table = table.drop(columns="note_number").assign(transpose=1)
+    assert np.isfinite(C.Costs(path, corpus).join(unit, unit)).all()
+
+
 def test_only_what_gets_louder_at_a_join_rises(corpus, path):
     costs = C.Costs(path, corpus)
     silence, soft, loud = (np.full((1, 4, 6), x, np.float32) for x in (0, 0.1, 2))

@@ -1,11 +1,13 @@
 """From names to sound, as the command line does it."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pandas as pd
 import pytest
 import soundfile
 
-from dml_lib import cli, config, dataset, paths, performance as P, trajectories, train, weights
+from dml_lib import cli, config, dataset, embed, library, paths, performance as P, trajectories, train, transposition, weights
 from dml_lib.sounds import soundfont, sources
 
 CFG = config.Config.preset("fast", threads=1, sounds_per_instrument=2)
@@ -38,7 +40,9 @@ def folder(tmp_path_factory):
 def test_a_run_is_opened_as_it_was_built(opened, run):
     instrument, cfg = opened
     data = dataset.build(CFG, run, progress=False)[0]
-    assert cfg == CFG and instrument.units.dataset.table["sound_id"].tolist() == data.table["sound_id"].tolist()
+    table = instrument.units.dataset.table
+    assert cfg == CFG and table["sound_id"].tolist() == 7 * data.table["sound_id"].tolist()  # up to three semitones higher and lower
+    assert table["transpose"][:len(data)].eq(0).all() and table["transpose"][len(data):].ne(0).all()
 
 
 def test_names_of_all_kinds(opened, folder):
@@ -46,7 +50,7 @@ def test_names_of_all_kinds(opened, folder):
     table = instrument.units.dataset.table
     by_id, heard, row = P.locate(table["sound_id"].iloc[7], instrument, cfg)
     assert len(heard) == len(by_id) and row == 7 and np.array_equal(by_id, instrument.units.z[instrument.units.sound == 7])
-    assert P.locate("tuba", instrument, cfg)[2] == dataset.exemplar(table, "tuba")
+    assert P.locate("tuba", instrument, cfg)[2] == dataset.exemplar(table[table["transpose"] == 0], "tuba")
     z, heard, row = P.locate(str(folder / "flute_60.wav"), instrument, cfg)
     assert row is None and z.shape == (21, 3)
 
@@ -82,7 +86,7 @@ def test_a_trajectory_is_played_by_others(opened):
     instrument, cfg = opened
     made = P.perform(instrument, cfg, "tuba")
     z, _, row = P.locate("tuba", instrument, cfg)
-    assert np.allclose(made.path, trajectories.stretch(z, len(z)), atol=1e-6) and row not in instrument.units.sound[made.chosen]
+    assert np.allclose(made.path, trajectories.stretch(z, len(z)), atol=1e-6) and row not in instrument.units.dataset.table["copy_of"].iloc[instrument.units.sound[made.chosen]].tolist()
 
 
 @pytest.mark.parametrize("arguments, words", [
@@ -107,6 +111,19 @@ def test_a_folder_of_sounds_is_played(folder, run, tmp_path, monkeypatch):
     (folder / "flute_61.wav").write_bytes(b"no sound any more")
     with pytest.raises(ValueError, match="expected the file that was analyzed, found another one"):
         instrument.audio(1)
+
+
+def test_a_map_keeps_where_its_transposed_sounds_lie(folder, tmp_path, small_weights, monkeypatch):
+    out, heard = tmp_path / "map", []
+    with ThreadPoolExecutor(2) as pool:
+        library.update([folder], out, small_weights, executor=pool, progress=False, say=lambda text: None)
+    real = embed.embed_frames
+    monkeypatch.setattr(embed, "embed_frames", lambda model, data, cfg: heard.append(len(data)) or real(model, data, cfg))
+    first = P.open_corpus(out)[0]
+    assert len(heard) == 2 * transposition.USUAL and (out / ".transposed.safetensors").is_file()
+    assert np.array_equal(first.units.z, P.open_corpus(out)[0].units.z) and len(heard) == 2 * transposition.USUAL
+    plain = P.open_corpus(out, transpose=0)[0].units.z
+    assert np.array_equal(plain, first.units.z[:len(plain)]) and 6 < len(first.units.z) / len(plain) < 8
 
 
 def test_a_sound_is_found_by_its_instrument_whatever_else_is_known_of_it(opened):
@@ -153,8 +170,8 @@ def test_other_weights_play_the_sounds_of_a_run(opened, run, tmp_path):
     """And not those that the other network was trained on."""
     other = CFG.with_(sources=("fluidr3",), sounds_per_instrument=9, level=0.0)
     weights.save_weights(tmp_path / "other.safetensors", train.untrained(other), other, "paper", scheme="pitch")
-    instrument, cfg = P.open_corpus(run.root, "pitch", tmp_path / "other.safetensors")
-    assert cfg == other and instrument.units.dataset.table["sound_id"].tolist() == opened[0].units.dataset.table["sound_id"].tolist()
+    instrument, cfg = P.open_corpus(run.root, "pitch", tmp_path / "other.safetensors", transpose=0)
+    assert cfg == other and instrument.units.dataset.table["sound_id"].tolist() == opened[0].units.dataset.table.query("transpose == 0")["sound_id"].tolist()
     assert "gain" not in instrument.units.dataset.table
 
 

@@ -29,6 +29,12 @@ def instrument(space):
 
 
 @pytest.fixture(scope="module")
+def wide(space):
+    """The same, of sounds a semitone higher and lower as well."""
+    return sonify.Instrument(*space[:2], CFG, space[2], transpose=1)
+
+
+@pytest.fixture(scope="module")
 def glide(instrument, space):
     """A line from one sound's middle to another's, of 2 s."""
     points = embed.sound_points(*space[:2])
@@ -119,6 +125,37 @@ def test_cues_say_what_is_heard(instrument, glide):
     assert len(instrument.cues(instrument.play(glide, "author"))) == 9
 
 
+def test_transposed_sounds_play_too_and_cues_say_how(wide, glide, space):
+    made, table, sr = wide.play(glide), space[1].table, soundfont.SR
+    cues = wide.cues(made)
+    assert set(cues["transpose"]) > {0} and cues["transpose"].abs().max() == 1
+    for cue in cues.itertuples():  # the sound itself, played faster, from the time that is told on
+        row = table.iloc[cue.sound % len(table)]
+        assert (row["sound_id"], row["note_number"]) == (cue.sound_id, cue.note_number)
+        n, middle, faster = round(0.02 * sr), cue.length_s / 2, 2 ** (cue.transpose / 12)
+        file = catalog.audio(row)[0][round((cue.source_s + middle * faster) * sr):]
+        wave, other = made.y[round((cue.start_s + middle) * sr):][:n], np.interp(np.arange(n) * faster, np.arange(len(file)), file)
+        assert np.abs(wave).max() < 1e-4 or np.corrcoef(wave, other)[0, 1] > 0.95
+    banned = sorted(set(cues["sound"] % len(table)))[:3]
+    assert not set(wide.cues(wide.play(glide, banned=banned))["sound"] % len(table)) & set(banned)
+
+
+def test_a_sound_alone_plays_the_note_beside_its_own(space):
+    frames, data, model = space
+    sound = int(np.argmax((data.table["instrument"] == "flute") & (data.n_frames > 20)))
+    one = sonify.Instrument(frames, data, CFG, model, np.arange(len(data)) == sound, transpose=2)
+    for by in (-1, 2):
+        copy = np.flatnonzero((one.units.dataset.table["transpose"] == by) & (one.units.dataset.table["copy_of"] == sound))[0]
+        made = one.play(one.units.z[one.units.sound == copy])
+        assert set(one.units.sound[made.chosen]) == {copy}
+        assert soundcheck.pitch_error(made.y, made.sr, data.table["note_number"].iloc[sound] + by) < 30  # cents
+
+
+def test_who_transposes_must_hear(space):
+    with pytest.raises(ValueError, match="expected the network, which hears transposed sounds"):
+        sonify.Instrument(*space[:2], CFG, transpose=1)
+
+
 @pytest.mark.parametrize("bits, subtype, step", [("16", "PCM_16", 2**-15), ("24", "PCM_24", 2**-23), ("float", "FLOAT", 1e-9)])
 def test_files_hold_what_was_made(instrument, glide, tmp_path, bits, subtype, step):
     made = instrument.play(glide)
@@ -196,10 +233,14 @@ def test_a_stretch_of_a_page_is_what_was_chosen(instrument, glide, space, tmp_pa
         assert np.array_equal(found["ways"][row], units.z[unit:unit + n]) and len(found["pictures"][row]) == n
         assert np.array_equal(found["pictures"][row], units.dataset.frames[units.row[unit:unit + n]])
         assert len(found["audio"][row]) / made.sr == pytest.approx(n * units.frame_s, abs=1e-3)
-    part = sonify.Instrument(*space[:2], CFG, space[2], np.arange(24) % 2 == 1)  # rows of units are not rows of the dataset
+    part = sonify.Instrument(*space[:2], CFG, space[2], np.arange(24) % 2 == 1, 1)  # rows of units are not rows of the dataset
     made = part.play(glide)
     found, starts = shown(made, part, tmp_path, monkeypatch), selection.runs(made.chosen, part.units)[:, 1]
     assert np.array_equal(found["points"][1:], part.units.z[starts])
+    rows = part.units.dataset.table.iloc[part.units.sound[starts]]
+    assert rows["transpose"].any() and found["table"]["note_number"][1:].tolist() == (rows["note_number"] + rows["transpose"]).tolist()
+    for name, by in zip(found["table"]["name"][1:], rows["transpose"]):
+        assert name.endswith(f", {by:+d} semitones") == bool(by)
 
 
 def test_a_page_of_grains_runs_with_their_middles(instrument, glide, tmp_path, monkeypatch):

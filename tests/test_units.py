@@ -1,10 +1,12 @@
 """Units: places, search, spectra, audio on demand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from dml_lib import units as U
+from dml_lib import transposition, units as U
 from dml_lib.sounds import catalog, soundfont
 
 
@@ -70,6 +72,20 @@ def test_spectra_are_means_of_bands(z, dataset, cfg):
 @pytest.fixture(scope="module")
 def table():
     return soundfont.recipes("timgm6mb", 3, 1, 0, ("trumpet", "flute"))
+
+
+def test_audio_of_a_copy_is_played_faster(table):
+    audio = U.AudioCache(pd.concat([table, table.assign(transpose=7)], ignore_index=True).assign(gain=0.5).fillna({"transpose": 0}))
+    n = len(table)
+    assert np.array_equal(audio(0), catalog.audio(table.iloc[0])[0] * np.float32(0.5))
+    assert np.array_equal(audio(n), transposition.audio(catalog.audio(table.iloc[0])[0], audio.sr, 7) * np.float32(0.5))
+
+
+def test_who_bans_a_sound_bans_its_copies(z, dataset, cfg):
+    table = dataset.table.assign(copy_of=np.arange(len(dataset)) // 2 * 2)
+    units = U.Units(z, replace(dataset, table=table), cfg)
+    assert 0 not in units.sound[units.nearest(z[:3], 50, [0])] and 1 not in units.sound[units.nearest(z[:3], 50, [0])]
+    assert 1 in U.Units(z, dataset, cfg).sound[U.Units(z, dataset, cfg).nearest(z[:3], len(z) - 50, [0])]
 
 
 def test_magnitudes_of_stretches_are_silent_past_a_sounds_end(z, dataset, cfg):
