@@ -74,7 +74,7 @@ def wanted(data, frames, points, frame_s, n_paths, seed):
 
 
 def trial(cfg, instrument, wide, frames, known, n_paths, seed):
-    """The values of one scheme and seed, `<measure>.<method>` and the same with `.<kind>`; `wide` plays transposed sounds as well.
+    """The values of one scheme and seed, `<measure>.<method>` and the same with `.<kind>`; `wide` plays copies as well, behind the sounds.
 
     `known` keeps the flux of sounds by their rows, which are the same in all schemes.
     """
@@ -89,9 +89,8 @@ def trial(cfg, instrument, wide, frames, known, n_paths, seed):
         if banned:
             made["original"] = original(banned[0], instrument, path)
         for method, sound in made.items():
-            by = wide if method == "ours" else instrument
-            rows.append({"kind": kind, "method": method} | soundcheck.measure(sound, by, cfg, unit, note))
-            met.setdefault((method, kind), []).append(soundcheck.joins(sound, by.units, flux))
+            rows.append({"kind": kind, "method": method} | soundcheck.measure(sound, wide, cfg, unit, note))
+            met.setdefault((method, kind), []).append(soundcheck.joins(sound, wide.units, flux))
     table, values = pd.DataFrame(rows), {}
     for method, of_method in table.groupby("method"):
         for part, ending in [(of_method, ""), *((of_method[of_method["kind"] == kind], f".{kind}") for kind in KINDS)]:

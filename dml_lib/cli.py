@@ -194,7 +194,10 @@ def paper_run(seeds, recipes, schemes, device):
 @click.option("--via", multiple=True, help="A sound to pass on the way; may be given again.")
 @click.option("--scheme", help="Whose space, instrument_pitch if not given; that of a map is its own.")
 @click.option("--weights", type=click.Path(), help="File of the network; that of the run or the map, or the one that ships.")
-@click.option("--transpose", type=click.IntRange(0, 12), help="Play each sound up to so many semitones higher and lower as well: 3 if not given, fewer of many sounds.")
+@click.option(
+    "--transpose", type=click.IntRange(0, 12),
+    help="By how many semitones sounds may also be played higher and lower; each takes time and memory. 3 for ours, less of a large corpus.",
+)
 @click.option("--method", default="ours", show_default=True, help="ours, author or random.")
 @click.option("--bits", default="24", show_default=True, help="16, 24 or float.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
@@ -202,11 +205,12 @@ def sonify(out, start, end, output, way, seconds, via, scheme, weights, transpos
     """Play a path through the space with the sounds of OUT, a map, the folder of a run of the book, or a folder of sounds."""
     from . import performance, sonify
 
-    instrument, cfg = performance.open_corpus(out, scheme, weights, transpose)
+    by = 0 if transpose is None and method != "ours" else transpose  # the author's method plays sounds as they are
+    instrument, cfg = performance.open_corpus(out, scheme, weights, by)
     made = performance.perform(instrument, cfg, start, end, way, seconds, method, seed, via)
     cues = instrument.cues(made)
     wav, csv = sonify.write(output, made, cues, bits)
-    click.echo(f"{wav}: {len(made.y) / made.sr:.2f} s from {cues['sound'].nunique()} sounds, listed in {csv}")
+    click.echo(f"{wav}: {len(made.y) / made.sr:.2f} s from {cues['sound_id'].nunique()} sounds, listed in {csv}")
     if made.path.shape[1] == 3:
         click.echo(f"{sonify.picture(wav.with_suffix('.path.html'), made, instrument, cfg)}: open it in a browser to see and hear the path")
 

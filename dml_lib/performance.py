@@ -6,7 +6,6 @@ Our choice. `python -m dml_lib sonify`.
 """
 
 import math
-import os
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +21,7 @@ from .weights import open_weights
 WAYS = ("trajectory", "line", "spline", "geodesic", "walk", "graph-walk")
 LASTS_S = 4.0
 WALK_STEP = 0.05  # of a walk, in radii of the corpus
+KEPT = ".transposed.safetensors"  # in a map: where its transposed sounds lie
 
 
 def open_corpus(place, scheme=None, weights=None, transpose=None):
@@ -36,7 +36,8 @@ def open_corpus(place, scheme=None, weights=None, transpose=None):
     weights : path, optional
         File of the network; that of the run, or for a folder of sounds what `paths.find_weights` finds; that of a map is its own.
     transpose : int, optional
-        See `sonify.Instrument`; what `transposition.fitting` says if not given. A map keeps where its copies are.
+        See `sonify.Instrument`; what `transposition.fitting` says if not given. A map keeps where its copies are, others hear
+        them each time.
 
     Returns
     -------
@@ -47,7 +48,7 @@ def open_corpus(place, scheme=None, weights=None, transpose=None):
     Raises
     ------
     ValueError
-        No such folder, nothing to play in it, no network, or another one for a map.
+        No such folder, nothing to play in it, no network, or another one for a map; more than an octave.
     """
     place = Path(place).resolve()
     if not place.is_dir():
@@ -59,9 +60,8 @@ def open_corpus(place, scheme=None, weights=None, transpose=None):
             raise ValueError(f"expected no other network for a map, which plays with its own, found {named}: make a map with it by `map --weights`")
         found = library.Library.open(place)
         (model, cfg), data = found.network, found.dataset
-        z, file = np.concatenate(list(found.places)), place / ".transposed.safetensors"
-        by = fitting(len(z)) if transpose is None else transpose
-        return Instrument(z, data, cfg, model, transpose=by, file=file if os.access(place, os.W_OK) else None), cfg
+        z = np.concatenate(list(found.places))
+        return Instrument(z, data, cfg, model, None, fitting(len(z)) if transpose is None else transpose, place / KEPT), cfg
     scheme, run = check_name("scheme", scheme or "instrument_pitch", SCHEMES), paths.Run("", str(place)) if is_run else None
     model, cfg = open_weights(paths.find_weights(weights or scheme, None if weights else run))
     if is_run:  # its sounds are those of its own networks, as the network that plays them hears them
@@ -71,8 +71,8 @@ def open_corpus(place, scheme=None, weights=None, transpose=None):
         data = dataset.build(open_weights(own)[1].with_(level=cfg.level, **cfg.front_end()), run)[0]
     else:
         data = library.sounds(place, cfg)
-    by = fitting(len(data.frames)) if transpose is None else transpose
-    return Instrument(embed.embed_frames(model, data, cfg), data, cfg, model, transpose=by), cfg
+    z = embed.embed_frames(model, data, cfg)
+    return Instrument(z, data, cfg, model, None, fitting(len(z)) if transpose is None else transpose), cfg
 
 
 def locate(name, instrument, cfg):
@@ -97,8 +97,6 @@ def locate(name, instrument, cfg):
         Nothing by that name, or a file that is no sound.
     """
     units, table = instrument.units, instrument.units.dataset.table
-    if "transpose" in table:
-        table = table[table["transpose"] == 0]  # the sounds themselves, which come first
     found = np.flatnonzero(table["sound_id"] == name)
     if not len(found) and "path" in table and Path(name).is_file():
         found = np.flatnonzero(table["path"].isin(files.same_file(name)))
@@ -161,10 +159,10 @@ def perform(instrument, cfg, start, end=None, way=None, seconds=None, method="ou
     if between:
         passed = [locate(name, instrument, cfg) for name in (*via, end)]
         points, last = np.stack([point, *(np.median(z[heard], axis=0) for z, heard, _ in passed)]), passed[-1][2]
-        lead = trajectories.Graph(instrument.units.z).geodesic if way == "geodesic" else getattr(trajectories, way)
+        lead = trajectories.Graph(instrument.units.own).geodesic if way == "geodesic" else getattr(trajectories, way)
         path = lead(points, n_steps)
     elif way == "walk":
         path = trajectories.walk(point, n_steps, seed, step=instrument.units.radius * WALK_STEP)
     else:
-        path = trajectories.stretch(trajectories.Graph(instrument.units.z).walk(point, 2 + n_steps // STEP_FRAMES, seed), n_steps)
+        path = trajectories.stretch(trajectories.Graph(instrument.units.own).walk(point, 2 + n_steps // STEP_FRAMES, seed), n_steps)
     return instrument.play(path, method, seed=seed, seconds=seconds, ends=(row, last))

@@ -53,10 +53,14 @@ def _following(unit, units, n=STEP_FRAMES):
     return np.minimum(unit + n, units.end(unit))
 
 
-def _candidates(path, units, costs, banned):
-    """Stretches worth a comparison, one array of units a step: near the path somewhere along it, and what follows those before."""
+def _candidates(path, units, costs, banned, ends):
+    """Stretches worth a comparison, one array of units a step: near the path somewhere along it, and what follows those before.
+
+    And of the sounds at its `ends`, those nearest to its first and its last step.
+    """
     found, chosen = units.nearest(path, CANDIDATES, banned), []
-    for step in range(-(-len(path) // STEP_FRAMES)):
+    n_steps = -(-len(path) // STEP_FRAMES)
+    for step in range(n_steps):
         near = found[step * STEP_FRAMES:(step + 1) * STEP_FRAMES]
         back = np.arange(len(near))[:, None]
         start = np.unique((near - back)[units.frame[near] >= back])
@@ -65,6 +69,9 @@ def _candidates(path, units, costs, banned):
             follow = chosen[-1] + STEP_FRAMES
             start = np.union1d(start, follow[follow <= units.end(chosen[-1])])
             start = start[np.argsort(costs.target(step, start), kind="stable")[:KEPT + KEPT // 2]]
+        for sound in [end for at, end in zip((0, n_steps - 1), ends) if at == step and end is not None and end not in banned]:
+            own = np.flatnonzero(units.sound == sound)
+            start = np.union1d(start, own[np.argsort(costs.target(step, own), kind="stable")[:CANDIDATES]])
         chosen.append(start)
     return chosen
 
@@ -89,10 +96,16 @@ def cheapest(target, joins):
     return np.array(best[::-1])
 
 
+def overlap(a, b, units):
+    """Whether stretches a and b, which broadcast, play a moment of one sound both, be it transposed or not: bool."""
+    later = units.time[b] - units.time[a]
+    met = (later < STEP_FRAMES * units.speed[a] - 1e-6) & (-later < STEP_FRAMES * units.speed[b] - 1e-6)
+    return met & (units.source[a] == units.source[b])
+
+
 def repeated(chosen, units):
-    """Steps whose unit lies less than a step from one of its sound that was played before, (n,), int64."""
-    near = np.abs(chosen[:, None] - chosen) < STEP_FRAMES
-    return np.flatnonzero(np.tril(near & (units.sound[chosen][:, None] == units.sound[chosen]), -1).any(axis=1))
+    """Steps that play what was played before, (n,), int64."""
+    return np.flatnonzero(np.tril(overlap(chosen[:, None], chosen, units), -1).any(axis=1))
 
 
 def runs(chosen, units):
@@ -112,8 +125,7 @@ def _choose(candidates, target, joins, units):
         chosen = np.array([unit[i] for unit, i in zip(candidates, place)])
         again = repeated(chosen, units)
         for step in again:
-            near = np.abs(candidates[step] - chosen[step]) < STEP_FRAMES
-            target[step] += near & (units.sound[candidates[step]] == units.sound[chosen[step]])
+            target[step] += overlap(candidates[step], chosen[step], units)
         if not len(again):
             break
     return chosen, place
@@ -181,7 +193,7 @@ def viterbi(path, units, banned=(), ends=(None, None), hear=None):
         As for `nearest_units`.
     ends : pair of int or None
         Rows of the sounds that the path leads from and to: in its first and its last step any other sound costs a thousand radii
-        more, where theirs comes near at all.
+        more, where theirs may be played.
     hear : callable, optional
         The network: magnitudes (n_frames, n_bins) -> places (n_frames, n_dims).
 
@@ -196,7 +208,7 @@ def viterbi(path, units, banned=(), ends=(None, None), hear=None):
     """
     path = units.check(path)
     costs = Costs(path, units)
-    candidates = _candidates(path, units, costs, banned)
+    candidates = _candidates(path, units, costs, banned, ends)
     near = [costs.target(step, unit) for step, unit in enumerate(candidates)]
     near[1:] = [far + costs.price * RISE * costs.attack(unit) for far, unit in zip(near[1:], candidates[1:])]
     for step, sound in zip((0, -1), ends):

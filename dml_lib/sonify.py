@@ -132,7 +132,7 @@ class Instrument:
             `start_s, length_s` in the sound made; `sound_id`, `file` (empty for a rendered sound), `source_s` (time in that
             sound that `start_s` corresponds to); `gain_db`, by which the file is played louder than the others; `transpose`,
             by how many semitones higher, as it is played faster; `instrument, note_number` of the file where labeled; `sound`
-            (row of the table of sounds) and `distance` (mean from the path).
+            (row of the table of sounds, where copies come last) and `distance` (mean from the path).
         """
         units, table, step_s = self.units, self.units.dataset.table, selection.STEP_FRAMES * self.units.frame_s
         far = np.linalg.norm(units.z[made.chosen] - made.path[::selection.STEP_FRAMES][:len(made.chosen)], axis=1)
@@ -196,7 +196,8 @@ def picture(out, made, instrument, cfg, title="A path and what plays it"):
     ]
     table = pd.DataFrame({
         "name": ["the path, played", *names], "part": ["path", *["stretch"] * len(cues)],
-        "instrument": [None, *cues["instrument"]], "note_number": pd.array([pd.NA, *(cues["note_number"].astype("Int64") + cues["transpose"])], "Int64"),
+        "instrument": [None, *cues["instrument"]],
+        "note_number": pd.array([pd.NA, *(cues["note_number"].astype("Int64") + cues["transpose"])], "Int64"),
         "start_s": [0.0, *cues["start_s"]], "seconds": [len(made.y) / made.sr, *cues["length_s"]], "cue": range(-1, len(cues)),
     })
 

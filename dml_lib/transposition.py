@@ -1,7 +1,7 @@
 """Sounds played faster or slower: a corpus then has notes beside those that it has, as a sampler's keys do.
 
 A recording at 2 ** (s / 12) times its speed sounds s semitones higher and lasts as much shorter. All its constant-Q bins
-move by one step and its frames follow each other faster, so what the network hears of it needs no second analysis.
+move by the same step and its frames follow each other faster, so what the network hears of it needs no second analysis.
 
 Conventions: a *copy* is a row of the table of sounds, behind those of all sounds themselves. It keeps the labels of its
 sound; `transpose` tells by how many semitones it is higher, and `copy_of` of which row it is a copy.
@@ -12,6 +12,7 @@ Our choice; samplers do so. Chapter 06.
 """
 
 import hashlib
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,9 +23,9 @@ from . import embed, tensors
 from .dataset import Dataset
 from .sounds import decode
 
-USUAL, MOST = 3, 12  # semitones either way: a minor third, about as far as samplers go, and an octave
+USUAL, MOST = 3, 12  # semitones either way: a minor third, and an octave
 BLOCK_FRAMES = 100_000  # of which float32 fits into memory
-ENOUGH = 1_000_000  # frames: where sounds lie this close, copies add little but time
+ENOUGH = 1_000_000  # frames: a corpus so large is dense enough, and copies take time and memory
 
 
 def speed(semitones):
@@ -46,7 +47,7 @@ def transposed(data, semitones, bins_per_octave):
     semitones : int
         Negative for lower.
     bins_per_octave : int
-        Of its front end.
+        Of its front end; where a semitone is no whole number of bins, the nearest is taken.
 
     Returns
     -------
@@ -69,7 +70,7 @@ def transposed(data, semitones, bins_per_octave):
 
 
 def fitting(n_frames):
-    """By how many semitones to transpose a corpus of so many frames: three, or less where there would be more than a million."""
+    """By how many semitones to transpose a corpus of so many frames: three, or less where there would be more than about a million."""
     return max(0, min(USUAL, (ENOUGH // max(n_frames, 1) - 1) // 2))
 
 
@@ -86,7 +87,7 @@ def with_copies(data, z, semitones, model, cfg, file=None):
         Hears the copies.
     cfg : Config
     file : path, optional
-        Keeps the places of the copies, which are made again where `z` is another.
+        Keeps the places of the copies, where it can be written; they are heard again where `z` is another.
 
     Returns
     -------
@@ -103,14 +104,15 @@ def with_copies(data, z, semitones, model, cfg, file=None):
         raise ValueError(f"expected 0 to {MOST} semitones to transpose sounds by, found {semitones}: choose fewer")
     ways = [way * by for by in range(1, semitones + 1) for way in (-1, 1)]
     copies = [transposed(data, way, cfg.bins_per_octave) for way in ways]
-    of, found = [hashlib.sha256(np.ascontiguousarray(z)).hexdigest(), ways], {}
+    of, found = hashlib.sha256(np.ascontiguousarray(z)).hexdigest(), {}
     if file and Path(file).is_file():
         kept, card = tensors.read(file, "embedding", "delete it")
         found = kept if card["of"] == of else {}
-    if not found:
-        bar = tqdm(copies, desc="hearing transposed sounds", unit=" semitones", disable=None)
-        found = {str(way): embed.embed_frames(model, copy, cfg) for way, copy in zip(ways, bar)}
-        if file:
+    missing = [(str(way), copy) for way, copy in zip(ways, copies) if str(way) not in found]
+    bar = tqdm(missing, desc="hearing transposed sounds", unit=" semitones", disable=None if missing else True)
+    found |= {way: embed.embed_frames(model, copy, cfg) for way, copy in bar}
+    if file and missing:
+        with suppress(OSError):  # a disk that is full or read-only costs time only
             tensors.write(file, found, of=of)
     itself = replace(data, table=data.table.assign(transpose=0, copy_of=np.arange(len(data))))
     return Dataset.joined([itself, *copies]), np.concatenate([z, *(np.asarray(found[str(way)]) for way in ways)])

@@ -13,7 +13,6 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pooch
 from scipy.spatial import cKDTree
 
@@ -46,6 +45,10 @@ class Units:
         Row in the table of sounds, and frame number within that sound. Units of one sound follow each other.
     row : np.ndarray, (n_units,), int64
         Of `dataset.frames`.
+    source : np.ndarray, (n_units,), int64
+        Row in the table of the sound that is played: of a copy, that of which it is one; see `transposition`.
+    speed, time : np.ndarray, (n_units,), float
+        How fast it is played, and where in the sound itself a unit lies, in its frames.
     frame_s : float
         Seconds from one frame to the next.
 
@@ -64,7 +67,9 @@ class Units:
             raise ValueError("expected at least one sound to play from, found none: keep more sounds")
         self.z, self.sound = np.asarray(z, np.float32)[self.row], sound[self.row]
         self.frame = self.row - dataset.start[self.sound]
-        self._source = dataset.table.get("copy_of", pd.Series(np.arange(len(dataset)))).to_numpy()
+        self.source = np.asarray(dataset.table.get("copy_of", np.arange(len(dataset))))[self.sound]
+        self.speed = transposition.speed(dataset.table.get("transpose", np.zeros(len(dataset))))[self.sound]
+        self.time = self.frame * self.speed
         self.dataset, self.gain, self.frame_s = dataset, cfg.gain, cfg.hop_length / cfg.sr
 
     def __len__(self):
@@ -76,9 +81,14 @@ class Units:
         return cKDTree(self.z)
 
     @cached_property
+    def own(self):
+        """Places of the units of all sounds as they are, without those of copies, (n, n_dims)."""
+        return self.z[self.source == self.sound]
+
+    @cached_property
     def radius(self):
-        """Root mean square distance of the units from their mean: how large the corpus is in the space."""
-        return float(np.sqrt(self.z.var(axis=0).sum()))
+        """Root mean square distance of these from their mean: how large the corpus is in the space."""
+        return float(np.sqrt(self.own.var(axis=0).sum()))
 
     @cached_property
     def _last(self):
@@ -137,7 +147,7 @@ class Units:
         path : np.ndarray, (n_steps, n_dims)
         k : int
         banned : sequence of int
-            Rows of the table of sounds; with each, what is a copy of it.
+            Rows of the table of sounds; with each, all copies of the same sound.
 
         Returns
         -------
@@ -148,7 +158,7 @@ class Units:
         ValueError
             All units are banned.
         """
-        is_banned = np.isin(self._source, np.unique(banned))[self.sound] if len(banned) else np.zeros(len(self), bool)
+        is_banned = np.isin(self.source, self.source[np.isin(self.sound, banned)]) if len(banned) else np.zeros(len(self), bool)
         n_banned = int(is_banned.sum())  # the k nearest others are among the k + n_banned nearest
         k = min(k, len(self) - n_banned)
         if not k:

@@ -86,7 +86,7 @@ def test_a_trajectory_is_played_by_others(opened):
     instrument, cfg = opened
     made = P.perform(instrument, cfg, "tuba")
     z, _, row = P.locate("tuba", instrument, cfg)
-    assert np.allclose(made.path, trajectories.stretch(z, len(z)), atol=1e-6) and row not in instrument.units.dataset.table["copy_of"].iloc[instrument.units.sound[made.chosen]].tolist()
+    assert np.allclose(made.path, trajectories.stretch(z, len(z)), atol=1e-6) and row not in instrument.units.source[made.chosen]
 
 
 @pytest.mark.parametrize("arguments, words", [
@@ -163,7 +163,13 @@ def test_the_command_writes_all_files_or_none(run, tmp_path, capsys, monkeypatch
     assert command("--from", "tuba", "--scheme", "tuna") == 2 and "unknown scheme 'tuna'" in capsys.readouterr().err
     assert command("--from", "tuba", "--to", "cello", "--seconds", "1.5", "--bits", "16", "-o", str(out)) == 0
     assert soundfile.info(out).frames == round(1.5 * soundfont.SR) and out.with_suffix(".csv").is_file()
-    assert "1.50 s from" in capsys.readouterr().out and out.with_suffix(".path.html").is_file()
+    cues = pd.read_csv(out.with_suffix(".csv"))
+    assert f"1.50 s from {cues['sound_id'].nunique()} sounds" in capsys.readouterr().out and out.with_suffix(".path.html").is_file()
+    assert cues["transpose"].any() and cues["transpose"].abs().max() <= transposition.USUAL
+    assert command("--from", "tuba", "--transpose", "13", "-o", str(out)) == 2 and "13 is not in the range" in capsys.readouterr().err
+    for still in (("--transpose", "0"), ("--method", "author")):  # whose method plays sounds as they are
+        assert command("--from", "tuba", "--to", "cello", "--seconds", "0.5", *still, "-o", str(out)) == 0
+        assert not pd.read_csv(out.with_suffix(".csv"))["transpose"].any()
 
 
 def test_other_weights_play_the_sounds_of_a_run(opened, run, tmp_path):
@@ -171,7 +177,8 @@ def test_other_weights_play_the_sounds_of_a_run(opened, run, tmp_path):
     other = CFG.with_(sources=("fluidr3",), sounds_per_instrument=9, level=0.0)
     weights.save_weights(tmp_path / "other.safetensors", train.untrained(other), other, "paper", scheme="pitch")
     instrument, cfg = P.open_corpus(run.root, "pitch", tmp_path / "other.safetensors", transpose=0)
-    assert cfg == other and instrument.units.dataset.table["sound_id"].tolist() == opened[0].units.dataset.table.query("transpose == 0")["sound_id"].tolist()
+    own = opened[0].units.dataset.table.query("transpose == 0")
+    assert cfg == other and instrument.units.dataset.table["sound_id"].tolist() == own["sound_id"].tolist()
     assert "gain" not in instrument.units.dataset.table
 
 

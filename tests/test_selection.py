@@ -92,6 +92,32 @@ def heard_error(chosen, path, units, hear):
     return np.linalg.norm(hear(units.magnitudes(chosen, S.STEP_FRAMES)[:len(path)]) - path, axis=1).mean() / units.radius
 
 
+def test_a_moment_is_played_once_be_it_transposed_or_not(make_dataset, cfg):
+    """Two copies of one sound, 12 and 7 semitones higher, are the only ones near the path."""
+    data = make_dataset(n_sounds=3)
+    n = np.array([60, 30, 40])
+    data = Dataset(data.table.assign(transpose=[0, 12, 7], copy_of=0), np.ones((130, 40), np.float16), n)
+    z = np.zeros((130, 3))
+    z[:60] = 9
+    units = Units(z, data, cfg)
+    assert np.allclose(units.time[60:90], 2 * np.arange(30)) and np.allclose(units.time[90:], 2 ** (7 / 12) * np.arange(40))
+    a, b = np.array([60, 65, 60, 62]), np.array([90, 90, 97, 92])  # source frames 0 to 10, 10 to 20, 0 to 10, 4 to 14; 0, 0, 10.5, 3
+    assert S.overlap(a, b, units).tolist() == S.overlap(b, a, units).tolist() == [True, False, False, True]
+    assert not S.overlap(np.array([60]), np.array([65]), units).any() and S.overlap(np.array([60]), np.array([64]), units).all()
+    assert S.repeated(np.array([60, 65, 97, 90]), units).tolist() == [2, 3]
+    chosen = S.viterbi(np.zeros((20, 3)), units)
+    assert len(chosen) == 4 and not len(S.repeated(chosen, units)) and (chosen >= 60).all()
+
+
+def test_a_path_begins_with_its_sound_however_crowded_it_is(make_dataset, cfg):
+    data = make_dataset(n_sounds=40)
+    z = np.zeros((len(data.frames), 3))
+    z[data.where(7)] = 0.5  # all others lie on the path
+    units = Units(z + np.random.default_rng(0).normal(size=z.shape) * 1e-3, data, cfg)
+    assert units.sound[S.viterbi(np.zeros((15, 3)), units, ends=(7, 7))[[0, -1]]].tolist() == [7, 7]
+    assert 7 not in units.sound[S.viterbi(np.zeros((15, 3)), units, [7], ends=(7, None))]
+
+
 def test_a_choice_by_ear_is_heard_nearer_to_the_path(listener):
     units, z, hear = listener
     errors = []

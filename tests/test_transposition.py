@@ -62,14 +62,16 @@ def test_places_are_kept_until_others_are_asked_for(dataset, model, cfg, tmp_pat
     first = T.with_copies(dataset, z, 1, model, cfg, file)
     again = T.with_copies(dataset, z, 1, model, cfg, file)
     assert len(heard) == 2 and all(np.array_equal(a, b) for a, b in ((first[1], again[1]), (first[0].frames, again[0].frames)))
-    for number, (places, by) in enumerate(((z + 1, 1), (z + 1, 2)), 1):
+    for places, by, more in ((z, 2, 2), (z, 1, 0), (z, 2, 0), (z + 1, 1, 2), (z, 0, 0)):  # only what was not heard yet is heard
+        before = len(heard)
         T.with_copies(dataset, places, by, model, cfg, file)
-        assert len(heard) == 2 + sum((2, 4)[:number])
+        assert len(heard) == before + more
     file.write_bytes(file.read_bytes()[:-9])
     with pytest.raises(Damaged, match="delete it"):
         T.with_copies(dataset, z, 1, model, cfg, file)
     tensors.write(file, {}, of=0)
     assert np.array_equal(T.with_copies(dataset, z, 1, model, cfg, file)[1], first[1])
+    assert np.array_equal(T.with_copies(dataset, z, 1, model, cfg, tmp_path / "no" / "such" / "folder" / "x")[1], first[1])  # not to be kept
 
 
 @pytest.mark.parametrize("by", [-1, 13])
