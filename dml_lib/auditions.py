@@ -84,8 +84,8 @@ def trial(cfg, instrument, wide, frames, known, n_paths, seed):
     every = list(wanted(data, frames, points, instrument.units.frame_s, n_paths, seed))
     flux = partial(_flux, wide.audio, known)
     for i, (kind, path, banned, note) in enumerate(tqdm(every, unit=" paths")):
-        made = {method: instrument.play(path, method, banned, seed=[seed, i]) for method in METHODS[:2]}
-        made |= {method: each.play(path, banned=banned) for method, each in zip(METHODS[2:], (instrument, wide))}
+        made = {method: instrument.play(path, method, banned, seed=[seed, i]) for method in ("author", "random")}
+        made |= {"untransposed": instrument.play(path, banned=banned), "ours": wide.play(path, banned=banned)}
         if banned:
             made["original"] = original(banned[0], instrument, path)
         for method, sound in made.items():

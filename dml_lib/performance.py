@@ -60,8 +60,16 @@ def open_corpus(place, scheme=None, weights=None, transpose=None):
             raise ValueError(f"expected no other network for a map, which plays with its own, found {named}: make a map with it by `map --weights`")
         found = library.Library.open(place)
         (model, cfg), data = found.network, found.dataset
-        z = np.concatenate(list(found.places))
-        return Instrument(z, data, cfg, model, None, fitting(len(z)) if transpose is None else transpose, place / KEPT), cfg
+        z, file = np.concatenate(list(found.places)), place / KEPT
+    else:
+        (model, cfg), data = _sounds(place, scheme, weights, is_run)
+        z, file = embed.embed_frames(model, data, cfg), None
+    by = fitting(len(z)) if transpose is None else transpose
+    return Instrument(z, data, cfg, model, transpose=by, file=file), cfg
+
+
+def _sounds(place, scheme, weights, is_run):
+    """The network that plays a run or a folder, with its `Config`, and the sounds as it hears them."""
     scheme, run = check_name("scheme", scheme or "instrument_pitch", SCHEMES), paths.Run("", str(place)) if is_run else None
     model, cfg = open_weights(paths.find_weights(weights or scheme, None if weights else run))
     if is_run:  # its sounds are those of its own networks, as the network that plays them hears them
@@ -71,8 +79,7 @@ def open_corpus(place, scheme=None, weights=None, transpose=None):
         data = dataset.build(open_weights(own)[1].with_(level=cfg.level, **cfg.front_end()), run)[0]
     else:
         data = library.sounds(place, cfg)
-    z = embed.embed_frames(model, data, cfg)
-    return Instrument(z, data, cfg, model, None, fitting(len(z)) if transpose is None else transpose), cfg
+    return (model, cfg), data
 
 
 def locate(name, instrument, cfg):
