@@ -79,6 +79,8 @@ def report(profile, run_dir, full, only, seeds):
         raise click.UsageError("--only names a recorded experiment: add --full")
     if seeds and not full:
         raise click.UsageError("--seeds are those of recorded experiments: add --full")
+    if seeds and only == "leaks":
+        raise click.UsageError("--seeds are those of networks, and leaks compares sounds: leave it out")
     if full:
         from . import auditions, comparison
 
@@ -156,6 +158,10 @@ def train(what, output, weights):
     """Make the network of a SCHEME that ships, or go on training one on the sounds of a FOLDER or of a map."""
     from pathlib import Path
 
+    from . import portable
+
+    if what in SCHEMES:
+        portable.hold()
     from . import adapt, paths, shipping
 
     if what not in SCHEMES:
@@ -177,6 +183,9 @@ def train(what, output, weights):
 @click.option("--device", default="cpu", show_default=True, help="Where the networks learn, such as cuda.")
 def paper_run(seeds, recipes, schemes, device):
     """Run the method at the paper's size, or what is left of it, into results/paper/; days without pause, resumable."""
+    from . import portable
+
+    portable.hold()
     from . import paper_scale, shipping
 
     paper_scale.run(seeds, recipes, schemes, say=click.echo, device=device)

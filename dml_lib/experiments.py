@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from . import duplicates, embed, evaluate, judge, paths, results, splits, tensors, train
+from . import duplicates, embed, evaluate, judge, paths, portable, results, splits, tensors, train
 from .config import SCHEMES, Config, check_name
 from .dataset import build
 from .sounds import sources
@@ -32,6 +32,7 @@ FULL = Config.preset("paper", sounds_per_instrument=500, recordings_each=1_500, 
 JUDGED = {"valid": 400, "test": 600}  # sounds of each part: embedding all of them takes longer than training
 EVERY = {"sources": (*FULL.sources, "generaluser_147", "sonivox"), "sounds_per_instrument": 750}  # all banks at hand
 MORE = {"sources": (*FULL.sources, "sonivox"), "sounds_per_instrument": 625}  # as many notes a bank as `FULL` and one family more
+ENDS = (".lo", ".hi")  # of an interval
 LEFT_OUT = ("timgm", "fluid", "generaluser", "philharmonia")  # in turn; sonivox validates
 
 
@@ -96,15 +97,15 @@ def judged_sounds(data, neighbors, seed):
     return data.subset(chosen)
 
 
-def figures(model, data, cfg, neighbors):
+def figures(model, data, cfg, neighbors, intervals=False):
     """The report card of a network on its `judged_sounds`: `<metric>.<label>.<split>`, with `.frame` or `.audible` behind it at frame level.
 
-    Without intervals, for those that are recorded are of the seeds; and nothing is recorded across families yet.
+    Without intervals if not asked for, as those that are recorded are of the seeds; and nothing is recorded across families yet.
     """
     data = judged_sounds(data, neighbors, cfg.seed)
     frames = embed.embed_frames(model, data, cfg)
     found = evaluate.report({"": (frames, embed.sound_points(frames, data))}, data, cfg.eval_frames, cfg.seed)
-    return {name[1:]: value for name, value in found.items() if not name.endswith((".lo", ".hi")) and "across" not in name}
+    return {name[1:]: value for name, value in found.items() if (intervals or not name.endswith(ENDS)) and "across" not in name}
 
 
 def _learned(cfg, scheme, recipe, data, split, file, announce, device):
@@ -130,7 +131,7 @@ def trial(cfg, scheme, recipe, neighbors, without, work, sounds, say, device="cp
     """
     torch.set_num_threads(cfg.threads)  # judged as well as trained so: sums in another order differ
     heard = [name for name in cfg.recordings if sources.folder(name)]
-    file = work.root / "trials" / f"{digest(cfg.as_dict(), heard, scheme, recipe, neighbors, without)}.json"
+    file = work.root / "trials" / f"{digest(cfg.as_dict(), heard, scheme, recipe, neighbors, without, *portable.mark())}.json"
     announce = partial(say, f"training {scheme}, {recipe}, seed {cfg.seed}" + (f", without {without}" if without else ""))
 
     def make():

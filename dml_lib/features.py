@@ -133,7 +133,7 @@ class ConstantQ(torch.nn.Module):
 
     def _magnitudes(self, y: torch.Tensor) -> torch.Tensor:
         n_frames, start = 1 + y.shape[1] // self.hop_length, 0  # start: index of the sound's first sample
-        power = y.new_empty(len(y), n_frames, self.n_bins)
+        magnitudes = y.new_empty(len(y), n_frames, self.n_bins)
         for k, (bins, group, step, before) in enumerate(self.octaves):
             if k > 0:
                 y, start = self._decimate(y), self.margin
@@ -145,8 +145,8 @@ class ConstantQ(torch.nn.Module):
             frames = y[:, self.lead - before:].unfold(1, len(filters), step)[:, :n_groups]  # (batch, n_groups, taps)
             products = (frames.flatten(0, 1) @ filters).view(len(y), n_groups * group, 2, -1)
             real, imag = products[:, :n_frames].unbind(2)
-            torch.addcmul(real * real, imag, imag, out=power[:, :, bins])
-        return power.sqrt_()
+            torch.hypot(real, imag, out=magnitudes[:, :, bins])  # MKL's square root differs from processor to processor
+        return magnitudes
 
     def _decimate(self, y: torch.Tensor) -> torch.Tensor:
         """Low-pass and halve the rate: (batch, n_samples), a multiple of two blocks, to (batch, n_samples / 2)."""

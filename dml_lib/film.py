@@ -5,6 +5,7 @@ That of the README, `assets/space.gif`, is `rotating.gif` of a standard book: ch
 
 import html
 import os
+from pathlib import Path
 
 import numpy as np
 from IPython.display import HTML, Image as Picture
@@ -63,6 +64,7 @@ def rotating(path, points, colors, paths=None, size=(400, 300), radius=1.5):
     Original code (thesis era): a matplotlib film of the same 72 views.
     """
     points = np.asarray(points, float)
+    path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     if not len(points) or points.shape != (len(colors), 3):
         raise ValueError(f"expected points (n, 3) and n colors, found {points.shape} and {len(colors)}")

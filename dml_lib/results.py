@@ -10,7 +10,7 @@ import pandas as pd
 import pooch
 import torch
 
-from . import paths
+from . import paths, portable
 from .config import SCHEMES
 
 CHAPTER_OF = {
@@ -26,7 +26,7 @@ class ResultMissing(FileNotFoundError):
 
 def machine(device="cpu"):
     """What computes here: said in results that were measured once."""
-    here = {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count()}
+    here = {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count(), "arithmetic": portable.arithmetic()}
     kind = torch.device(device).type
     return here if kind == "cpu" else here | {"device": torch.cuda.get_device_name(device) if kind == "cuda" else str(device)}
 

@@ -1,8 +1,8 @@
 """The networks that ship: each with its weights in half precision, its figures, its model card, and a row in the README.
 
 Conventions: what ships is the first network of our recipe that `paper-run` trains, on rendered training sounds alone; all
-its figures are those of that trial. Files hold nothing that depends on time or place: the same command on the
-same kind of machine writes the same bytes.
+its figures are those of that trial. Files hold nothing that depends on time or place, and the command keeps to arithmetic that
+all x86 processors share (`portable`): it writes the same weights on any.
 
 Source
 ------
@@ -16,9 +16,10 @@ import numpy as np
 import pooch
 import torch
 
-from . import disputes, embed, evaluate, experiments, paper_scale, paths, results, splits
+from . import disputes, embed, evaluate, experiments, paper_scale, paths, portable, results, splits
 from .config import SCHEMES, check_name
 from .evaluate import COLUMNS
+from .experiments import ENDS
 from .nearest import knn_accuracy
 from .sounds import sources
 from .sounds.instruments import INSTRUMENTS
@@ -82,7 +83,7 @@ def ship(scheme, full=paper_scale.PAPER, work=paths.Run("paper"), folder=paths.W
         written[1], {name: value for name, value in values.items() if name not in TIMES} | about.pop("values"), cfg,
         {"k": "neighbors", "shift": "root mean square distances of the sounds from their center"},
         [sources.soundfont_file(name) for name in cfg.sources], not_run=splits.not_run(about["sounds"]),
-        scheme=scheme, recipe=RECIPE, weights={"sha256": sha256, "bytes": written[0].stat().st_size}, **about,
+        scheme=scheme, recipe=RECIPE, arithmetic=portable.arithmetic(), weights={"sha256": sha256, "bytes": written[0].stat().st_size}, **about,
     )
     written[2].write_text(card(content))
     return written
@@ -97,8 +98,8 @@ def _about(model, rounded, cfg, neighbors, sounds, say):
         name: {part: rows["library"].value_counts().sort_index().to_dict() for part, rows in data.table.groupby(name) if part} for name in data.splits
     }
     rows = {name: data.table[["sound_id", "checksum", name]].sort_values("sound_id").to_numpy().tolist() for name in data.splits}
-    figures = experiments.figures(rounded, data, cfg, neighbors)
-    values = {f"float16.{name}": value for name, value in figures.items() if name.startswith("knn")}
+    figures = experiments.figures(rounded, data, cfg, neighbors, intervals=True)
+    values = {("" if name.endswith(ENDS) else "float16.") + name: value for name, value in figures.items() if name.startswith("knn")}
     data = experiments.judged_sounds(data, neighbors, cfg.seed)
     values |= _agreed(model, data, cfg)
     tested = data.subset((data.table[data.splits] == "test").any(axis=1).to_numpy())
@@ -139,7 +140,7 @@ def over_seeds(content):
     path, prefix = paths.RECORDED / "paper" / f"{name}.json", f"{name}."
     recorded = results.load(path) if path.is_file() else {"series": {}}
     series = {name.removeprefix(prefix): each for name, each in recorded["series"].items() if name.startswith(prefix)}
-    own = {name: value for name, value in content["values"].items() if not name.startswith(ABOUT)}
+    own = {name: value for name, value in content["values"].items() if not name.startswith(ABOUT) and not name.endswith(ENDS)}
     same = {name: each[0] for name, each in series.items() if name not in TIMES} == own
     several = same and all(len(series[name]) > 1 for name in own)
     return results.over_seeds({name: series[name] for name in own}) if several else {}
@@ -159,7 +160,8 @@ def card(content):
     for label, name in names:
         keys = [f"knn.{label}.{name}{level}" for level in LEVELS]
         among = [f"{seeds[key]:.3f} ({seeds[key + '.lo']:.3f}, {seeds[key + '.hi']:.3f})" for key in keys if f"{key}.lo" in seeds]
-        figures.append((label, name, *(values[key] for key in keys), *among, values[f"chance.{label}.{name}"]))
+        own = [f"{values[key]:.3f} ({values[key + '.lo']:.3f}, {values[key + '.hi']:.3f})" for key in keys]
+        figures.append((label, name, *own, *among, values[f"chance.{label}.{name}"]))
     columns = [*LEVELS.values(), *(f"{level}, all seeds" for level in LEVELS.values() if len(figures[0]) > 5), "chance"]
     rounding = [
         (label, name, *(values[f"{half}knn.{label}.{name}{level}"] for level in LEVELS for half in ("", "float16."))) for label, name in names
@@ -174,6 +176,7 @@ def card(content):
         (name, *(sum(parts.get(part, {}).values()) for part in splits.FRACTIONS), ", ".join(parts.get("test", {})))
         for name, parts in content["sounds"].items()
     ]
+    here = "any x86 processor with AVX2" if content["arithmetic"] == "portable" else f"a processor of the same kind ({content['arithmetic']})"
     worst = max(abs(values[name] - values[name.removeprefix("float16.")]) for name in values if name.startswith("float16.knn"))
     rate = cfg["sr"] / cfg["hop_length"]
     return "\n".join([
@@ -197,7 +200,8 @@ def card(content):
         f"Digests of the splits: {', '.join(f'{name} `{each}`' for name, each in content['splits'].items())}.\n",
         "## Figures\n",
         "How often the nearest neighbors among training sounds vote for the right label, with one point for each test sound, and for each audible"
-        " frame. Chance always names the label most frequent in training.",
+        " frame. In brackets are the ends of an interval that holds the accuracy with 95 %, as far as the choice of test sounds goes. Chance always"
+        " names the label most frequent in training.",
         "Figures of all seeds are the mean over this network and others that were trained alike from other seeds, with the smallest and the largest.\n" if seeds
         else "How much they vary with the seed was not recorded.\n",
         _table(("label", "split", *columns), figures),
@@ -210,7 +214,7 @@ def card(content):
              *(values.get(f"agreed.knn.pitch.{name}{end}", "none") for end in ("", ".lo", ".hi"))) for name in content["sounds"]
         ]),
         "## Half precision\n",
-        "The figures above are of the weights as they were trained; the file keeps half of their digits."
+        "The figures above are of the weights as they were trained, their intervals of those in the file, which keeps half of the digits."
         f" No accuracy changes by more than {worst:.4f}, and no test sound moves by more than {values['float16.shift']:.4f} of the root mean square"
         " distance of the test sounds from their center.\n",
         _table(("label", "split", *(f"{level}, {digits}" for level in LEVELS.values() for digits in ("single", "half"))), rounding),
@@ -222,8 +226,8 @@ def card(content):
         "- Its seed is the first; which of its weights were kept, validation sounds said.\n",
         "## Again\n",
         f"```\npython -m dml_lib train {scheme}\n```\n",
-        f"With the sources above and these versions, {', '.join(f'{name} {version}' for name, version in content['versions'].items())}, and a"
-        " processor of the same kind, this writes the same bytes"
+        f"With the sources above and these versions, {', '.join(f'{name} {version}' for name, version in content['versions'].items())}, and"
+        f" {here}, this writes the same bytes"
         f" ({content['weights']['bytes']:,} bytes, sha256 `{content['weights']['sha256']}`)."
         f" Seed {content['seed']}, recipe {content['recipe']}, {cfg[content['recipe'] + '_iterations']:,} iterations;"
         f" all other settings are in `{scheme}.json`.\n",

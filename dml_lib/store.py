@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from . import portable
 from .paths import whole
 
 SHARD_SOUNDS = 256
@@ -53,7 +54,7 @@ class FeatureStore:
     """
 
     def __init__(self, folder, front_end, dtype=np.float16):
-        self.dtype, self.folder = dtype, Path(folder) / digest(front_end)
+        self.dtype, self.folder = dtype, Path(folder) / digest(front_end, *portable.mark())
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def index(self):

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from . import loss as losses, tensors
+from . import loss as losses, portable, tensors
 from .config import check_name
 from .model import INITIAL_SD, Embedder, usable
 from .neighborhoods import Neighborhoods
@@ -84,8 +84,8 @@ def untrained(cfg, recipe="paper"):
 
 
 def native_half():
-    """Whether this processor multiplies bfloat16 numbers by itself; elsewhere half precision would only be slower."""
-    return any(torch.cpu.get_capabilities().get(name) for name in ("avx512_bf16", "amx_bf16"))
+    """Whether this processor multiplies bfloat16 numbers by itself, and may; elsewhere half precision would only be slower."""
+    return not portable.held() and any(torch.cpu.get_capabilities().get(name) for name in ("avx512_bf16", "amx_bf16"))
 
 
 class Paper:

@@ -38,6 +38,7 @@ def test_fetch_of_what_is_here_names_the_file():
     (("report", "--profile", "fsat"), "unknown profile 'fsat'"),
     (("report", "--full", "--only", "levle"), "unknown experiment 'levle'"),
     (("report", "--only", "level"), "add --full"),
+    (("report", "--full", "--only", "leaks", "--seeds", "2"), "compares sounds: leave it out"),
     (("train", "pich"), "unknown scheme or folder 'pich'"),
     (("paper-run", "--seeds", "0"), "0 is not in the range"),
     (("query", ".", "a.wav", "--at", "nan"), "expected a moment such as 0.3s or 0:05"),
