@@ -50,7 +50,7 @@ def _trial(cfg, name, native, label, data, tests, said):
     frames, points = space(judged)
     labels = (label,) if method.labels else tuple(evaluate.COLUMNS)
     found = evaluate.report({row: (None if native else frames, points)}, judged, cfg.eval_frames, cfg.seed, labels)
-    values = {name: value for name, value in found.items() if not name.endswith((".lo", ".hi"))}  # bounds are those of the seeds
+    values = {name: value for name, value in found.items() if not name.endswith(evaluate.ENDS)}  # bounds are those of the seeds
     if said and label == "instrument":
         heard = timbre.evaluate(space(tests)[1], tests.table["test"], said)
         values |= {f"{row}.ears_{metric}": heard[metric] for metric in ("spearman", "triplets")}

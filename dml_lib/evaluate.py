@@ -18,6 +18,7 @@ from .retrieval import across, ndcg, retrieval
 from .splits import FRACTIONS, SPLITS
 
 COLUMNS = {"instrument": "instrument", "pitch": "note_number"}  # label: column of the table of sounds
+ENDS = (".lo", ".hi")  # of an interval, behind the name of a figure
 
 
 def labeled_sounds(dataset, label, split="random"):
@@ -188,7 +189,7 @@ def summary(values, spaces, metric="knn", suffix="", labels=tuple(COLUMNS)):
 
 def with_intervals(values, spaces, metric="knn", suffix="", labels=tuple(COLUMNS)):
     """`summary` as text: each figure, its interval where it has one, and "not run" where there is no figure."""
-    found = [summary(values, spaces, metric, suffix + end, labels) for end in ("", ".lo", ".hi")]
+    found = [summary(values, spaces, metric, suffix + end, labels) for end in ("", *ENDS)]
     text = [
         ["not run" if np.isnan(x) else f"{x:.3f}" + ("" if np.isnan(low) else f" ({low:.3f}, {high:.3f})") for x, low, high in zip(*row)]
         for row in zip(*(table.to_numpy() for table in found))

@@ -32,7 +32,6 @@ FULL = Config.preset("paper", sounds_per_instrument=500, recordings_each=1_500, 
 JUDGED = {"valid": 400, "test": 600}  # sounds of each part: embedding all of them takes longer than training
 EVERY = {"sources": (*FULL.sources, "generaluser_147", "sonivox"), "sounds_per_instrument": 750}  # all banks at hand
 MORE = {"sources": (*FULL.sources, "sonivox"), "sounds_per_instrument": 625}  # as many notes a bank as `FULL` and one family more
-ENDS = (".lo", ".hi")  # of an interval
 LEFT_OUT = ("timgm", "fluid", "generaluser", "philharmonia")  # in turn; sonivox validates
 
 
@@ -105,7 +104,7 @@ def figures(model, data, cfg, neighbors, intervals=False):
     data = judged_sounds(data, neighbors, cfg.seed)
     frames = embed.embed_frames(model, data, cfg)
     found = evaluate.report({"": (frames, embed.sound_points(frames, data))}, data, cfg.eval_frames, cfg.seed)
-    return {name[1:]: value for name, value in found.items() if (intervals or not name.endswith(ENDS)) and "across" not in name}
+    return {name[1:]: value for name, value in found.items() if (intervals or not name.endswith(evaluate.ENDS)) and "across" not in name}
 
 
 def _learned(cfg, scheme, recipe, data, split, file, announce, device):

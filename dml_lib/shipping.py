@@ -18,8 +18,7 @@ import torch
 
 from . import disputes, embed, evaluate, experiments, paper_scale, paths, portable, results, splits
 from .config import SCHEMES, check_name
-from .evaluate import COLUMNS
-from .experiments import ENDS
+from .evaluate import COLUMNS, ENDS
 from .nearest import knn_accuracy
 from .sounds import sources
 from .sounds.instruments import INSTRUMENTS
@@ -124,7 +123,7 @@ def _agreed(model, data, cfg):
             values[f"confirmed.{name}"] = float((np.abs(called - heard[rows[2]]) <= disputes.APART)[disputed].mean())
         if not disputed.all():
             found = evaluate.evaluate(None, points, agreed, "pitch", name, seed=cfg.seed)
-            values |= {f"agreed.knn.pitch.{name}{end}": found[f"knn{end}"] for end in ("", ".lo", ".hi")}
+            values |= {f"agreed.knn.pitch.{name}{end}": found[f"knn{end}"] for end in ("", *ENDS)}
     return values
 
 
@@ -211,7 +210,7 @@ def card(content):
         " Accuracy of pitch on all and on the others, with its interval, a sound:\n",
         _table(("split", "contradicted", "of these, heard by both", "pitch, all", "pitch, others", "lowest", "highest"), [
             (name, values[f"contradicted.{name}"], values.get(f"confirmed.{name}", "none"), values[f"knn.pitch.{name}"],
-             *(values.get(f"agreed.knn.pitch.{name}{end}", "none") for end in ("", ".lo", ".hi"))) for name in content["sounds"]
+             *(values.get(f"agreed.knn.pitch.{name}{end}", "none") for end in ("", *ENDS))) for name in content["sounds"]
         ]),
         "## Half precision\n",
         "The figures above are of the weights as they were trained, their intervals of those in the file, which keeps half of the digits."
