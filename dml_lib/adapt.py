@@ -155,20 +155,28 @@ def train_on(place, file, output):
     Raises
     ------
     ValueError
-        See `library.sounds` and `adapt`; a network of another recipe than ours, or another ending of the file to write.
+        See `library.sounds` and `adapt`; a network of another recipe than ours, another ending of the file to write, or a file
+        there that is no network.
     """
     output = Path(output)
     if output.suffix != ".safetensors" or output.is_dir():
         raise ValueError(f"expected a file to write that ends with .safetensors, found {output}: choose another -o")
     if files.is_map(output.absolute().parent):
         raise ValueError(f"expected a file outside of a map, whose own network must stay, found {output}: choose another -o")
+    try:
+        output.exists() and opened(output)
+    except ValueError:
+        raise ValueError(f"expected no other file in the place of the network, found one at {output}: choose another -o") from None
     start, cfg, card = opened(file)
     if card["recipe"] != "ours" or card.get("scheme") not in USES:
         raise ValueError(f"expected a network of our recipe that says its scheme, found {file}: name one that ships")
     model, before, after, told = adapt(library.sounds(place, cfg), start, cfg, card["scheme"])
     save_weights(output, model, cfg, "ours", scheme=card["scheme"], adapted_to=Path(place).resolve().name, before=before, after=after)
-    how = f"learned from labels, {told.replace('_', ' and ')}" if told else "too few labels, or none: each sound and a varied copy of it"
+    how = f"learned from labels, {' and '.join(LABELS.get(told, COLUMNS))}" if told else "too few labels, or none: each sound and a varied copy of it"
     if all(torch.equal(a, b) for a, b in zip(start.state_dict().values(), model.state_dict().values())):
         how += "\nno state was better on sounds kept for judging: the network is the one that it began with"
-    gains = "".join(f"\n{label}: nearest sounds right of {before[label]:.3f} before, {after[label]:.3f} after, of sounds that it did not learn" for label in after)
-    return f"{how}{gains}\nwritten: {output}; use it by --weights {output}"
+    gains = "".join(
+        f"\n{label}: of the sounds that it did not learn {before[label]:.1%} lay beside their like before, {after[label]:.1%} after" for label in after
+    )
+    better = f"use it by --weights {output}" if any(after[label] > before[label] for label in after) else "it is no better on your sounds than the one before"
+    return f"{how}{gains}\nwritten: {output}; {better}"

@@ -105,7 +105,7 @@ def _as_pytorch_makes_it(recipe):
 
 
 def _step(network, half):
-    """One step on a fixed batch as our recipe takes it, in half precision or not: forward, loss, backward, update."""
+    """One step on a fixed batch by the loss of our recipe and AdamW, in half precision or not: forward, loss, backward, update."""
     rng = torch.Generator().manual_seed(0)
     x = log_compress(torch.rand(CFG.ours_windows, CFG.n_in, CFG.n_bins, generator=rng))
     group = torch.arange(CFG.ours_windows) % 24

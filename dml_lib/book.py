@@ -19,6 +19,7 @@ from .sounds import sources
 
 CHAPTERS = ("01_sounds", "02_method", "03_train", "04_evaluate", "05_explore", "06_sonify", "07_your_library")
 TEMPLATE = "03_train"  # run once a scheme
+BUSY_S = 120  # that a kernel on a busy machine may take to say what it did
 STATIC = ("README.md", "_config.yml", "_toc.yml", "references.bib", "_static", "assets")
 
 
@@ -66,16 +67,18 @@ def execute(chapter, copy, target, parameters):
     Raises
     ------
     BookFailed
-        A cell raised; the message ends with its error.
+        A cell raised, or its kernel no longer answers; the message ends with the error.
     """
     source, temporary = paths.CHAPTERS / f"{chapter}.ipynb", target / f".{copy}.ipynb"
     try:
         papermill.execute_notebook(
             source, temporary, parameters, kernel_name="python3", cwd=paths.CHAPTERS, progress_bar=False,
-            request_save_on_cell_execute=False, extra_arguments=["--log-level=ERROR"],
+            request_save_on_cell_execute=False, extra_arguments=["--log-level=ERROR"], iopub_timeout=BUSY_S,
         )
     except papermill.PapermillExecutionError as error:
         raise BookFailed(f"chapter {copy}: {error.ename}: {error.evalue} (the cells up to there are in {temporary})") from None
+    except TimeoutError as error:
+        raise BookFailed(f"chapter {copy}: {error} (the cells up to there are in {temporary})") from None
     title = parameters["scheme"].replace("_", " ") if "scheme" in parameters else None
     notebook = tidy(nbformat.read(temporary, as_version=4), title)
     nbformat.write(notebook, temporary)
@@ -129,7 +132,7 @@ def build(profile, seed=0, run_dir="", output=paths.ROOT, say=print):
     Raises
     ------
     ValueError
-        Unknown profile.
+        Unknown profile, or files of others in the place of the book.
     sources.SourceMissing
         A soundfont is missing and cannot be fetched.
     BookFailed
@@ -140,9 +143,8 @@ def build(profile, seed=0, run_dir="", output=paths.ROOT, say=print):
             say(f"sounds: {source} at {sources.fetch(source)}")
         except sources.SourceMissing as error:
             raise sources.SourceMissing(f"{error} Or take the profile fast, whose sounds come with the installation.") from None
-    chapters = run.book / "chapters"
-    shutil.rmtree(run.book, ignore_errors=True)
-    chapters.mkdir(parents=True)
+    chapters = paths.emptied(run.book) / "chapters"
+    chapters.mkdir()
     os.environ["DML_BOOK"] = "1"  # chapters then draw for a page without a kernel
     began = time.monotonic()
     for chapter, copy, extra in jobs():

@@ -121,7 +121,7 @@ def page(table, skipped, meanings, found, made):
     )
     lines = [f"{len(table):,} sounds, {table['seconds'].sum() / 60:,.1f} minutes, {made['page_bytes'] / 1e6:.1f} MB of page before a sound is pressed."]
     if n := int(table["cut"].sum()):
-        lines.append(f"{n:,} files are longer than a minute: their first minute is mapped.")
+        lines.append(f"Files that are longer than a minute, of which the first is mapped: {n:,}.")
     wrong = disputed(table)
     reasons = skipped.groupby("reason").size().sort_values(ascending=False).rename("files").to_frame()
     parts = {

@@ -214,6 +214,7 @@ def sonify(out, start, end, output, way, seconds, via, scheme, weights, transpos
     """Play a path through the space with the sounds of OUT, a map, the folder of a run of the book, or a folder of sounds."""
     from . import performance, sonify
 
+    sonify.check(output, bits)
     by = 0 if transpose is None and method != "ours" else transpose  # the author's method plays sounds as they are
     instrument, cfg = performance.open_corpus(out, scheme, weights, by)
     made = performance.perform(instrument, cfg, start, end, way, seconds, method, seed, via)
@@ -221,7 +222,7 @@ def sonify(out, start, end, output, way, seconds, via, scheme, weights, transpos
     wav, csv = sonify.write(output, made, cues, bits)
     click.echo(f"{wav}: {len(made.y) / made.sr:.2f} s from {cues['sound_id'].nunique()} sounds, listed in {csv}")
     if made.path.shape[1] == 3:
-        click.echo(f"{sonify.picture(wav.with_suffix('.path.html'), made, instrument, cfg)}: open it in a browser to see and hear the path")
+        click.echo(f"{sonify.picture(sonify.page_of(wav), made, instrument, cfg)}: open it in a browser to see and hear the path")
 
 
 @commands.command()
@@ -241,16 +242,15 @@ def benchmark(as_json, only, threads):
 
 def main():
     """Run a command; a user's mistake ends with one sentence, never with a traceback."""
-    from .paths import Damaged
-    from .results import ResultMissing
-    from .sounds.sources import SourceMissing
-
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # it may be closed, or another kind
             stream.reconfigure(errors="backslashreplace")  # a terminal or pipe may lack letters that file names have
     try:
+        from .paths import Damaged, ResultMissing
+        from .sounds.sources import SourceMissing
+
         sys.exit(commands.main(standalone_mode=False) or 0)
-    except click.exceptions.Abort:
+    except (KeyboardInterrupt, click.exceptions.Abort):
         sys.exit("interrupted: what is done is kept where a command keeps it; run the same command to go on")
     except click.ClickException as error:
         error.show()

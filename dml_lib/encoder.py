@@ -60,7 +60,7 @@ class Encoder:
         Parameters
         ----------
         sound : path, or tuple (y, sr)
-            Any audio file; or mono samples (n_samples,), full scale 1, and their rate in Hz.
+            Any audio file, of which the first ten minutes are heard; or mono samples (n_samples,), full scale 1, and their rate in Hz.
 
         Returns
         -------

@@ -78,8 +78,9 @@ EXPERIMENTS = {
     "schemes": Experiment({"ours": ("ours", {"ours_iterations": 7_000, "ours_learning_rate": 5e-4})}, neighbors=100_000),
     "rotation": Experiment({"ours": ("ours", EVERY | {"ours_iterations": 1_500})}, ("instrument", "pitch"), rotate=True),
     "specimens": Experiment({
-        "two_families": ("ours", {}), "three_families": ("ours", MORE),
-        "and_recordings": ("ours", MORE | {"sources": (*MORE["sources"], "philharmonia")}),
+        "two_families": ("ours", {"ours_iterations": 1_500}),
+        "three_families": ("ours", MORE | {"ours_iterations": 1_500}),
+        "and_recordings": ("ours", MORE | {"sources": (*MORE["sources"], "philharmonia"), "ours_iterations": 1_500}),
     }, ("instrument",)),
     "dimensions": Experiment({str(n): ("ours", {"n_dims": n}) for n in (2, 3, 8, 32)}, ("instrument",)),
     "speed": Experiment({"paper": ("paper", {"paper_iterations": 5_000}), "ours": ("ours", {"ours_iterations": 250})}, seeds=1),

@@ -16,7 +16,7 @@ import soundfile
 import torch
 
 from . import disputes, duplicates, previews
-from .dataset import Dataset
+from .dataset import SILENT_DB, Dataset
 from .encoder import Encoder
 from .sounds import decode, soundfont
 from .weights import open_weights
@@ -61,13 +61,20 @@ def _ears(weights, digest):
     return Encoder(*open_weights(weights))
 
 
-def _preview(path, seconds):
+def _begins(y, sr):
+    """Where the preview of a sound (n_samples,) begins, s: at once, or where it is first heard if a preview would be silent before."""
+    first = float(np.argmax(np.abs(y) >= np.abs(y).max() * 10 ** (-SILENT_DB / 20)) / sr)
+    return first if first >= previews.MAX_PREVIEW_S else 0.0
+
+
+def _preview(path, seconds, begins):
     """A sound as a short MP3; a small one that is that already is left as it is."""
     file = Path(path)
     if file.suffix.lower() == ".mp3" and seconds < previews.MAX_PREVIEW_S and file.stat().st_size <= MAX_COPIED:
         if soundfile.info(path).format == "MP3":
             return file.read_bytes()
-    y, info = decode.decode(path, soundfont.SR, previews.MAX_PREVIEW_S)
+    y, info = decode.decode(path, soundfont.SR, begins + previews.MAX_PREVIEW_S)
+    y = y[round(begins * soundfont.SR):]
     return previews.mp3(previews.faded(y, soundfont.SR) if info.cut else y, soundfont.SR)
 
 
@@ -105,8 +112,9 @@ def hear(path, weights, digest, preview):
     z, points = ears.placed(data)
     known = facts(y, data.frames.astype(np.float32), ears.cfg) | dict(zip("xyz", map(float, points[0])))
     known |= {"seconds": info.seconds, "cut": info.cut, "sketch": duplicates.sketch(duplicates.fingerprint(data))[0].tobytes()}
-    known["wave"] = previews.waveform(y[:round(previews.MAX_PREVIEW_S * ears.cfg.sr)]).tobytes()
-    return data.frames, z, known, _preview(path, info.seconds) if preview else None
+    begins = _begins(y, ears.cfg.sr)
+    known["wave"] = previews.waveform(y[round(begins * ears.cfg.sr):][:round(previews.MAX_PREVIEW_S * ears.cfg.sr)]).tobytes()
+    return data.frames, z, known, _preview(path, info.seconds, begins) if preview else None
 
 
 def hear_many(paths, weights, digest, preview):

@@ -189,11 +189,12 @@ def _tasks(paths, weights, digest, audio, executor, progress):
     try:
         with tqdm(total=len(paths), unit=" files", desc="listen", disable=not progress) as bar:
             while waiting or jobs:
-                while waiting and len(jobs) < most:
-                    block = waiting.popleft()
-                    jobs[pool.submit(*call(block))] = block
-                done, heard = wait(jobs, return_when=FIRST_COMPLETED).done, []
+                heard = []
                 try:
+                    while waiting and len(jobs) < most:
+                        jobs[pool.submit(*call(waiting[0]))] = waiting[0]
+                        waiting.popleft()
+                    done = wait(jobs, return_when=FIRST_COMPLETED).done
                     heard = [(jobs[job], job.result()) for job in done]
                     for job in done:
                         del jobs[job]
@@ -239,7 +240,7 @@ def listen(table, out, weights, digest, audio, executor, progress, say):
     if n_dims != 3:
         raise ValueError(f"expected a network of three dimensions for a map, found {n_dims} in {weights}: name another file of weights")
     about = f"; previews take at most {len(new) * PREVIEW_BYTES / 1e6:,.1f} MB" if audio else ""
-    say(f"{len(table):,} files, {len(new):,} of them new{about}")
+    say(f"{len(table):,} files, {len(new):,} of them to be heard{about}")
     paths, keys = new["path"].tolist(), new["checksum"].tolist()
     nothing = [np.zeros((0, 1)), np.zeros((0, 1)), {}, None]
     for block, heard in _tasks(paths, weights, digest, audio, executor, progress):

@@ -56,7 +56,7 @@ def read(out):
     """
     path = Path(out) / "map.parquet"
     if not path.is_file():
-        raise ValueError(f"expected a map in {out}, found no map.parquet: make one by `python -m dml_lib map FOLDER -o {out}`")
+        raise ValueError(f"expected a map in {out}, found no map.parquet: make one by `python -m dml_lib map FOLDER -o MAP`, and name MAP here")
     return whole(lambda file: pd.read_parquet(file)[COLUMNS], path, "a whole map", "delete it and make the map again")
 
 
@@ -133,7 +133,7 @@ def _update(folders, out, weights, labels, audio, executor, progress, say):
     replace_file(out / "skipped.csv", lambda path: skipped.to_csv(path, index=False))
     if not len(after):
         raise ValueError(f"expected sounds that can be read, found none in {len(table)} files: see {out / 'skipped.csv'}")
-    state = store.digest(digest, audio, [str(Path(folder).resolve()) for folder in folders])
+    state = store.digest(digest, audio, [str(Path(folder).resolve()) for folder in folders], skipped.to_numpy().tolist())
     done = out / ".state"
     if before is not None and before.equals(after) and all(f.is_file() for f in (done, *map(out.joinpath, PARTS))) and done.read_text() == state:
         say(f"nothing changed: {len(after):,} sounds, {len(skipped):,} files skipped")
@@ -150,7 +150,7 @@ def _write(out, table, before, after, facts, weights, digest, audio, skipped, sa
 
     magnitudes, places = stores(out, digest)
     for file in (out / "frames").iterdir():
-        if file not in (magnitudes.folder, places.folder):
+        if file.is_dir() and file not in (magnitudes.folder, places.folder):
             shutil.rmtree(file)  # of other weights
     for each in (magnitudes, places):
         each.forget(table["checksum"])

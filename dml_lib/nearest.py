@@ -62,7 +62,7 @@ def others_of(z, rows, k):
     found = neighbors(z, z[rows], k + 1)
     itself = found == np.asarray(rows)[:, None]
     itself[~itself.any(axis=1), -1] = True  # hidden behind duplicates: drop the farthest instead
-    return found[~itself].reshape(len(rows), -1)
+    return found[~itself].reshape(len(rows), found.shape[1] - 1)
 
 
 def neighbor_distance(points):

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,12 @@ CHAPTERS = ROOT / "chapters"
 RECORDED = ROOT / "results"  # results of long runs, each written by a command
 WEIGHTS = ROOT / "weights"  # trained networks that ship
 PUBLISHED = RECORDED / "published.json"
+MADE = ".made_by_dml_lib"  # in a folder that each run makes anew
 DATA = ROOT / "data"  # what the project fetched for itself; never the user's own files
+
+
+class ResultMissing(FileNotFoundError):
+    """A chapter was run before its inputs exist."""
 
 
 class Damaged(ValueError):
@@ -48,6 +54,23 @@ def replace_file(path, write):
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def emptied(folder):
+    """An empty folder, in place of one that an earlier run made.
+
+    Raises
+    ------
+    ValueError
+        Something is there that no run made.
+    """
+    mark = folder / MADE
+    if folder.exists() and not mark.is_file():
+        raise ValueError(f"expected nothing at {folder}, or what an earlier run made there, found other files: move them, or choose another folder")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    mark.touch()
+    return folder
 
 
 def user_data():

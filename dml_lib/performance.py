@@ -134,7 +134,7 @@ def perform(instrument, cfg, start, end=None, way=None, seconds=None, method="ou
         See `locate`.
     way : str
         One of `WAYS`: "trajectory" of the start, played by other sounds; "line", "spline" or "geodesic" from start to end;
-        "walk" or "graph-walk" from the start. A line where there is an end, else the trajectory.
+        "walk" or "graph-walk" from the start. A line where there is an end or something to pass, else the trajectory.
     seconds : float
         How long; the trajectory lasts as long as its sound, others 4 s, if not given.
     method : str
@@ -151,10 +151,12 @@ def perform(instrument, cfg, start, end=None, way=None, seconds=None, method="ou
     """
     if seconds is not None and not math.isfinite(seconds):
         raise ValueError(f"expected seconds as a number, found {seconds}: choose how long the path lasts")
-    way = check_name("path", way or ("line" if end else "trajectory"), WAYS)
+    way = check_name("path", way or ("line" if end or via else "trajectory"), WAYS)
     between = way in ("line", "spline", "geodesic")
-    if between != bool(end) or via and not between:
-        raise ValueError(f"expected {'a sound to go --to' if between else 'no --to or --via'} for a {way}, found {end or via!r}: choose another --path")
+    if between and not end:
+        raise ValueError(f"expected a sound to go --to for a {way}, found none: name one")
+    if not between and (end or via):
+        raise ValueError(f"expected no --to or --via for a {way}, found {', '.join(filter(None, (*via, end)))}: choose another --path")
     z, heard, row = locate(start, instrument, cfg)
     step = instrument.units.frame_s
     if seconds is None:

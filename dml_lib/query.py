@@ -14,7 +14,7 @@ import pandas as pd
 from . import disputes, hearing
 from .config import check_name
 from .sounds import decode, files
-from .sounds.labels import parse_note
+from .sounds.labels import parse_name, parse_note
 
 PLAYLIST = "#PLAYLIST:answers of dml_lib"  # by this line a file is known as ours
 SHOWN = ["rank", "distance", "path", "instrument", "note_number", "seconds", "at_s"]
@@ -73,7 +73,7 @@ def fitting(table, note=None, instrument=None, source=None, max_seconds=None):
     note : str, optional
         Such as "C4" or "60"; the estimate counts where there is no label; percussion has none.
     instrument, source : str, optional
-        A slug, and the name of a library.
+        A slug, or a word for it that file names may have, such as "kick"; and the name of a library.
     max_seconds : float, optional
 
     Raises
@@ -90,6 +90,8 @@ def fitting(table, note=None, instrument=None, source=None, max_seconds=None):
     for column, wanted in (("instrument", instrument), ("library", source)):
         if wanted is not None:
             known = table[column].dropna().unique()
+            said = parse_name(wanted).instrument if column == "instrument" else wanted
+            wanted = said if wanted not in known and said in known else wanted
             check_name(column, wanted, known if len(known) else [wanted])
             fits &= (table[column] == wanted).fillna(False).to_numpy(bool)
     if max_seconds is not None:
@@ -158,7 +160,7 @@ def ask(library, sounds=(), at=None, unlike=(), plus=(), k=10, **filters):
         See `place` and `fitting`; no question, or not as many `plus` as `unlike`.
     """
     if not sounds or len(unlike) != len(plus):
-        raise ValueError(f"expected a sound to look for, and as many --plus as --unlike, found {len(sounds)}, {len(plus)} and {len(unlike)}")
+        raise ValueError(f"expected a sound to look for, and as many --plus as --unlike, found {len(sounds)} sounds, {len(plus)} --plus, {len(unlike)} --unlike")
     allowed, answers = fitting(library.table, **filters), []
     for name in sounds:
         target, row = place(name, library, at)
@@ -177,6 +179,7 @@ def ask(library, sounds=(), at=None, unlike=(), plus=(), k=10, **filters):
 def text(answers):
     """Answers as a table of text."""
     shown = answers[["query", *SHOWN]].dropna(axis=1, how="all")
+    shown = shown.assign(**{name: column.astype(object).where(column.notna(), "") for name, column in shown.select_dtypes("Int64").items()})
     return shown.to_string(index=False, na_rep="", float_format="{:.3f}".format)
 
 

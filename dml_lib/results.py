@@ -12,16 +12,13 @@ import torch
 
 from . import paths, portable
 from .config import SCHEMES
+from .paths import ResultMissing
 
 CHAPTER_OF = {
     "sounds": "01_sounds", "method": "02_method", "train": "03_train", "evaluate": "04_evaluate", "explore": "05_explore",
     "sonify": "06_sonify", "your_library": "07_your_library",
 }
 PACKAGES = ("numpy", "scipy", "torch", "librosa", "pandas", "tinysoundfont")
-
-
-class ResultMissing(FileNotFoundError):
-    """A chapter was run before its inputs exist."""
 
 
 def machine(device="cpu"):
@@ -40,15 +37,16 @@ def save(path, values, cfg, units=None, inputs=(), series=None, not_run=None, **
     values : dict of str to number
     cfg : Config
     units : dict of str to str, optional
-        Unit of a value, by its name's last part; shares of one where nothing is said.
+        Unit of a value, by any part of its name; shares of one where nothing is said.
     inputs : sequence of paths
-        Files the values depend on; their sha256 are written.
+        Files the values depend on; their sha256 are written, by the names of the files, with their folders where two have one name.
     series : dict of str to list, optional
     not_run : dict of str to str, optional
         What was not run, and why.
     **more
         What else to say, anything JSON can write.
     """
+    names = [Path(p).name for p in inputs]
     content = {
         "values": {name: float(value) for name, value in values.items()},
         "units": units or {},
@@ -56,7 +54,9 @@ def save(path, values, cfg, units=None, inputs=(), series=None, not_run=None, **
         "not_run": not_run or {},
         "config": cfg.as_dict(),
         "seed": cfg.seed,
-        "inputs": {Path(p).name: pooch.file_hash(str(p)) for p in inputs},
+        "inputs": {
+            name if names.count(name) == 1 else f"{Path(p).parent.name}/{name}": pooch.file_hash(str(p)) for name, p in zip(names, inputs)
+        },
         "versions": {"python": platform.python_version()} | {p: importlib.metadata.version(p) for p in PACKAGES},
     } | more
     paths.replace_file(path, lambda part: part.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n"))
@@ -107,7 +107,7 @@ def kept(path, make):
     if not path.is_file():
         values = make()
         paths.replace_file(path, lambda part: part.write_text(json.dumps(values)))
-    return json.loads(path.read_text())
+    return paths.whole(lambda file: json.loads(file.read_text()), path, "a whole trial", "delete it and run the same command again")
 
 
 def over_seeds(series):

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import soundfile
 
+from . import paths
 from .sounds import catalog, labels
 
 NAMINGS = {  # how a file is called: what its name is made of
@@ -88,7 +89,7 @@ def make_folder(table, run, name, seed=0):
     """A folder of sounds as a reader may have one: messy names, and what else lies about.
 
     Beside the sounds there are a file that is no audio, a silent one, a copy of the first sound and one of the last, 12 dB
-    softer. A folder of that name of an earlier run is replaced.
+    softer. A folder of that name of an earlier run is replaced; ValueError where another's is in its place.
 
     Parameters
     ----------
@@ -104,8 +105,7 @@ def make_folder(table, run, name, seed=0):
     pandas.DataFrame
         The table with the columns of `name_sounds` and `file`.
     """
-    folder = run.samples / name
-    shutil.rmtree(folder, ignore_errors=True)
+    folder = paths.emptied(run.samples / name)
     named = table.join(name_sounds(table, seed))
     named = named.assign(file=write(named, named["messy"], folder))
     (folder / "broken.wav").write_text("RIFF, and no more of it")

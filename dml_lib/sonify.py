@@ -218,6 +218,37 @@ def picture(out, made, instrument, cfg, title="A path and what plays it"):
         return (Path(folder) / "index.html").replace(out) if alone else out / "index.html"
 
 
+def page_of(wav):
+    """Where the page that plays a path lies, beside its WAV file."""
+    return Path(wav).with_suffix(".path.html")
+
+
+def check(path, bits="24"):
+    """Whether `write` can write there: (WAV file, cue list), a file beside each to write first, and the subtype of the samples.
+
+    Raises
+    ------
+    OSError
+        The folder cannot be written to.
+    ValueError
+        Another ending, unknown bits, no such folder, a CSV of that name that is no cue list, or a sound or page without one.
+    """
+    path = Path(path)
+    if path.suffix.lower() != ".wav" or not path.parent.is_dir():
+        raise ValueError(f"expected a name that ends with .wav in a folder that is there, found {path}: choose another one")
+    subtype = SUBTYPES[check_name("sample format", bits, SUBTYPES)]
+    files = path, path.with_suffix(".csv")
+    if files[1].exists() and files[1].read_text("utf-8", "replace").partition(",sound_id,")[0] != "start_s,length_s":
+        raise ValueError(f"expected no other table in the place of the cue list, found one at {files[1]}: choose another name")
+    for file in (files[0], page_of(path)):
+        if file.exists() and not files[1].exists():
+            raise ValueError(f"expected nothing else in the place of the result, found {file} without a cue list: choose another name")
+    parts = [file.with_name(f".{file.name}.part") for file in files]
+    parts[0].open("wb").close()  # the library that writes sound would not say why it cannot
+    parts[0].unlink()
+    return files, parts, subtype
+
+
 def write(path, made, cues, bits="24"):
     """Write a WAV file and, beside it, its cue list as CSV; both whole or not at all.
 
@@ -238,19 +269,10 @@ def write(path, made, cues, bits="24"):
 
     Raises
     ------
-    ValueError
-        Another ending, unknown bits, no such folder, a CSV of that name that is no cue list, or a sound without one.
+    OSError, ValueError
+        See `check`.
     """
-    path = Path(path)
-    if path.suffix.lower() != ".wav" or not path.parent.is_dir():
-        raise ValueError(f"expected a name that ends with .wav in a folder that is there, found {path}: choose another one")
-    subtype = SUBTYPES[check_name("sample format", bits, SUBTYPES)]
-    files = path, path.with_suffix(".csv")
-    if files[1].exists() and files[1].read_text("utf-8", "replace").partition(",sound_id,")[0] != "start_s,length_s":
-        raise ValueError(f"expected no other table in the place of the cue list, found one at {files[1]}: choose another name")
-    if files[0].exists() and not files[1].exists():
-        raise ValueError(f"expected no other sound in the place of the result, found one without a cue list at {files[0]}: choose another name")
-    parts = [file.with_name(f".{file.name}.part") for file in files]
+    files, parts, subtype = check(path, bits)
     try:
         soundfile.write(parts[0], made.y, made.sr, subtype=subtype, format="WAV")
         cues.to_csv(parts[1], index=False, float_format="%.6f")

@@ -59,7 +59,10 @@ def test_a_network_that_came_back_as_it_was_is_said_to(iterations, came_back, li
     model, _ = train(small.with_(ours_iterations=max(iterations, 1)), "instrument", "ours", library.subset(library.table["random"] == "train"), progress=False)
     monkeypatch.setattr(adapt, "adapt", lambda data, begun, cfg, scheme: (begun if came_back else model, {"instrument": 0.4}, {"instrument": 0.5}, scheme))
     said = adapt.train_on(tmp_path, file, tmp_path / "mine.safetensors")
-    assert ("the one that it began with" in said) == came_back and "nearest sounds right of 0.400 before, 0.500 after" in said
+    assert ("the one that it began with" in said) == came_back and "40.0% lay beside their like before, 50.0% after" in said
+    monkeypatch.setattr(adapt, "adapt", lambda data, begun, cfg, scheme: (model, {"instrument": 0.4, "pitch": 0.5}, {"instrument": 0.3, "pitch": 0.5}, "instrument_pitch_2"))
+    said = adapt.train_on(tmp_path, file, tmp_path / "mine.safetensors")
+    assert said.startswith("learned from labels, instrument and pitch\n") and said.endswith("it is no better on your sounds than the one before")
 
 
 @pytest.mark.parametrize("name", ["song.wav", "map.parquet", "folder.safetensors"])
@@ -67,6 +70,13 @@ def test_nothing_but_weights_is_written_over(name, tmp_path):
     (tmp_path / "folder.safetensors").mkdir()
     with pytest.raises(ValueError, match="expected a file to write that ends with .safetensors"):
         adapt.train_on(tmp_path, tmp_path / "never read", tmp_path / name)
+
+
+def test_a_file_that_is_no_network_of_ours_stays(tmp_path):
+    (tmp_path / "mine.safetensors").write_text("another program's")
+    with pytest.raises(ValueError, match="expected no other file in the place of the network"):
+        adapt.train_on(tmp_path, tmp_path / "never read", tmp_path / "mine.safetensors")
+    assert (tmp_path / "mine.safetensors").read_text() == "another program's"
 
 
 def test_a_map_keeps_its_own_network(tmp_path):

@@ -66,7 +66,7 @@ def test_the_comparison_is_recorded_resumed_and_read(made, tmp_path):
             assert f"{name}_native.knn.{label}.{split}" in values and f"{name}_native.knn.{label}.{split}.lo" not in values
             assert (f"{key}.audible" in values) == (METHODS[name].sees == "windows")
         assert -1 <= values[f"{name}.ears_spearman"] <= 1 and 0 <= values[f"{name}_native.ears_triplets"] <= 1
-    assert values["ours.place_s"] >= 0 and values["mds.60.peak_mb"] > 60 ** 2 * 8 / 1e6
+    assert values["ours.place_s"] > 0 and values["mds.60.peak_mb"] > 60 ** 2 * 8 / 1e6
     assert values["log_cqt.knn.instrument.random"] == values["pca.knn.instrument.random"]  # the same in three dimensions
 
     kept = sorted((made.root / "trials").iterdir())

@@ -151,7 +151,8 @@ def test_links_out_of_the_folder_and_loops(tmp_path):
     (root / "others").symlink_to(other)
     (root / "self").symlink_to(".")
     table = files.folder_table(root, "x", "x").set_index("sound_id")
-    assert table.index.tolist() == [f"x/{name}.wav" for name in ("dangling", "inside", "loop", "out", "real", "up")]
+    assert table.index.tolist() == [f"x/{name}" for name in ("dangling.wav", "inside.wav", "loop.wav", "others", "out.wav", "real.wav", "self", "up.wav")]
+    assert table.loc["x/others", "reason"] == table.loc["x/self", "reason"] == "folder: a link, not followed"
     assert table.loc["x/out.wav", "reason"] == table.loc["x/up.wav", "reason"] == "link out of the folder"
     assert table.loc["x/dangling.wav", "reason"] == "link to a missing file: No such file or directory"
     assert "symbolic links" in table.loc["x/loop.wav", "reason"]

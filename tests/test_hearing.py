@@ -1,5 +1,7 @@
 """One file alone: its features, place and facts, and what is no sound."""
 
+import io
+
 import numpy as np
 import pytest
 import soundfile
@@ -33,6 +35,16 @@ def test_a_file_is_heard_as_the_chapters_hear_it(tmp_path, small_weights):
     assert body[:3] == b"ID3" or body[0] == 0xFF
     again = hearing.hear(path, str(small_weights), "", False)
     assert np.array_equal(again[1], z) and again[3] is None
+
+
+def test_a_sound_that_begins_late_is_shown_from_there(tmp_path, small_weights):
+    path, y = str(tmp_path / "late.wav"), np.concatenate([np.zeros(6 * 16_000), harmonic(60), np.zeros(16_000)])
+    soundfile.write(path, y, 16_000)
+    _, _, facts, body = hearing.hear(path, str(small_weights), "", True)
+    shown, sr = soundfile.read(io.BytesIO(body))
+    assert np.abs(shown[:sr // 4]).max() > 0.1 and len(shown) / sr == pytest.approx(2, abs=0.1) and facts["seconds"] == 8
+    wave = np.frombuffer(facts["wave"], np.uint8)
+    assert wave[:len(wave) // 3].min() > 0
 
 
 def test_a_short_mp3_is_its_own_preview_and_a_long_sound_is_cut(tmp_path, small_weights, monkeypatch):

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 import pytest
 
@@ -22,6 +23,13 @@ def dies(paths, *rest):
     return hearing.hear_many(paths, *rest)
 
 
+def dies_or_counts(paths, *rest):
+    """Stands for listening, where one file kills."""
+    if any(path.endswith("take 33") for path in paths):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return [len(path) for path in paths]
+
+
 def test_a_file_that_kills_its_worker_is_skipped_and_the_others_go_on(folder, small_weights, tmp_path):
     paths_ = [str(path) for path in sorted(folder.rglob("*.wav"))]
     heard = dict()
@@ -29,6 +37,17 @@ def test_a_file_that_kills_its_worker_is_skipped_and_the_others_go_on(folder, sm
         heard |= {os.path.basename(paths_[i]): each for i, each in zip(block, found)}
     assert heard["take 1.wav"] == "the process that listened to it crashed"
     assert len(heard["flute_A4.wav"]) == 4 and heard["silent.wav"] == "silent" and len(heard) == 5
+
+
+def test_a_worker_that_dies_between_two_blocks_costs_only_its_file(tmp_path, monkeypatch):
+    names = [str(tmp_path / f"take {i}") for i in range(64)]
+    monkeypatch.setattr(hearing, "hear_many", dies_or_counts)
+    heard = {}
+    for block, found in intake._tasks(names, "", "", False, None, False):
+        time.sleep(0.3)  # the pool breaks while what it gave is written
+        heard |= dict(zip(block, found))
+    assert [i for i, each in heard.items() if isinstance(each, str)] == [33] and len(heard) == 64
+    assert heard[33] == "the process that listened to it crashed"
 
 
 def test_labels_are_read_without_listening(tmp_path, monkeypatch):

@@ -53,6 +53,14 @@ def test_parse_note_refuses(text):
     assert parse_note(text) is None
 
 
+@pytest.mark.parametrize("name", [
+    "copy of cello_Gs2_1_fortissimo_arco-normal", "Kopie von cello_Gs2_1_fortissimo_arco-normal", "cello_Gs2_1_fortissimo_arco-normal (1)",
+    "cello_Gs2_1_fortissimo_arco-normal - Copy",
+])
+def test_a_copy_is_called_as_what_it_was_made_of(name):
+    assert parse_name(f"{name}.mp3") == parse_name("cello_Gs2_1_fortissimo_arco-normal.mp3")
+
+
 @pytest.mark.parametrize("midi", [-1, 128, 60.5])
 def test_note_name_refuses(midi):
     with pytest.raises(ValueError, match="expected a MIDI number in 0..127, got"):

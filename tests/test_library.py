@@ -59,7 +59,7 @@ def test_a_folder_becomes_a_map(mapped, folder, tmp_path):
     for name in ("index.html", "report.html", "data.js"):
         assert (out / name).is_file()
     assert len(list((out / "audio").glob("*.mp3"))) == GOOD - 1  # the copy shares its preview
-    assert any("9 files, 8 of them new" in text for text in said) and any("7 sounds, 2 files skipped" in text for text in said)
+    assert any("9 files, 8 of them to be heard" in text for text in said) and any("7 sounds, 2 files skipped" in text for text in said)
 
 
 def test_other_programs_read_the_map(mapped, tmp_path):
@@ -75,6 +75,11 @@ def test_a_second_run_hears_only_what_is_new_and_forgets_what_is_gone(mapped, fo
     heard.clear()
     again, said = mapped()
     assert not heard and again.equals(first) and said == ["nothing changed: 7 sounds, 2 files skipped"]
+    (folder / "another.wav").write_text("no sound")  # only what is skipped is another
+    mapped()
+    assert "another.wav" in (tmp_path / "map" / "report.html").read_text()
+    (folder / "another.wav").unlink()
+    heard.clear()
     (folder / "takes" / "deep" / "x.aiff").unlink()
     shutil.move(folder / "trumpet_E4.ogg", folder / "trumpet_F4.ogg")  # the content is known
     soundfile.write(folder / "flute" / "flute_A4.wav", 0.1 * np.sin(np.arange(8_000)), 16_000)
@@ -190,6 +195,7 @@ def test_what_is_in_nobodys_way_may_be_there(mapped, folder, tmp_path):
     (tmp_path / "map" / ".DS_Store").write_text("hidden")
     (tmp_path / "map" / "list.csv").write_text(f"path\n{folder / 'flute' / 'flute_A4.wav'}\n")
     assert len(mapped(tmp_path / "map" / "list.csv")[0]) == 1
+    (tmp_path / "map" / "frames" / ".DS_Store").write_text("hidden")
     shutil.copytree(folder, tmp_path / "map" / "sounds")  # beside what a map is made of
     assert len(mapped(tmp_path / "map" / "sounds")[0]) == GOOD
     with pytest.raises(ValueError, match="choose another -o"):

@@ -51,7 +51,7 @@ def test_others_leave_out_the_point_itself():
     z, _ = noise(40)
     expected = [[j for j in np.argsort(np.linalg.norm(z - z[i], axis=1)) if j != i][:7] for i in (3, 0, 39)]
     assert others_of(z, [3, 0, 39], 7).tolist() == expected
-    assert others_of(z, [5], 100).shape == (1, 39)
+    assert others_of(z, [5], 100).shape == (1, 39) and others_of(z, np.array([], int), 7).shape == (0, 7)
     assert others_of(np.zeros((6, 2)), [5], 3).shape == (1, 3)  # five others on one place hide the point itself
 
 

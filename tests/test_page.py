@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -200,6 +201,26 @@ def test_keys_walk_to_neighbors_that_way_on_the_screen(page, plain):
     page.keyboard.press(" ")
     assert page.evaluate("() => decks.every(d => d.paused)")
     inside(page, out)
+
+
+def test_accents_may_be_typed_or_not_however_a_name_stores_them(page, tmp_path):
+    write(tmp_path, [unicodedata.normalize(form, "été à la fenêtre") for form in ("NFC", "NFD")] + ["plain"])
+    open_map(page, tmp_path)
+    for typed in ("Été", "ete", "fenêtre", unicodedata.normalize("NFD", "fenêtre")):
+        page.fill("#query", typed)
+        assert state(page, "[...s.matches]") == [1, 1, 0], typed
+
+
+def test_a_press_on_the_picture_goes_to_that_moment_though_less_is_heard(page, tmp_path):
+    write(tmp_path, ["a", "b", "c"], max_seconds=1.0)  # the pictures are of two seconds
+    open_map(page, tmp_path)
+    page.evaluate("() => soundMap.press(0)")
+    wait(page, "s.time > 0.05")
+    page.keyboard.press(" ")
+    for share, seconds in ((0.25, 0.5), (0.75, 1.0)):
+        box = page.locator("#picture").bounding_box()
+        page.mouse.click(box["x"] + share * box["width"], box["y"] + 5)
+        assert state(page, "s.time") == pytest.approx(seconds, abs=0.06)
 
 
 def test_search_with_exclusion_and_legend_gray_out_and_hide_nothing(page, plain):

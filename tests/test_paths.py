@@ -26,6 +26,18 @@ def test_files_of_a_run_are_distinct_and_inside_it(tmp_path):
     assert run.result("evaluate").name == "evaluate.json"
 
 
+def test_only_what_a_run_made_is_emptied(tmp_path):
+    folder = paths.emptied(tmp_path / "run" / "book")
+    (folder / "page.html").touch()
+    assert [file.name for file in paths.emptied(folder).iterdir()] == [paths.MADE]
+    (tmp_path / "book").mkdir()
+    (tmp_path / "book" / "thesis.txt").write_text("mine")
+    for place in (tmp_path / "book", tmp_path / "book" / "thesis.txt"):
+        with pytest.raises(ValueError, match="expected nothing at .*book.*found other files"):
+            paths.emptied(place)
+    assert (tmp_path / "book" / "thesis.txt").read_text() == "mine"
+
+
 def test_user_data_is_a_folder_that_exists_or_none(tmp_path, monkeypatch):
     monkeypatch.setenv("DML_DATA", str(tmp_path))
     assert paths.user_data() == tmp_path

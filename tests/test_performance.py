@@ -72,8 +72,10 @@ def test_a_spline_bends_through_what_it_passes(opened):
     for path in ways.values():
         assert np.linalg.norm(path - np.median(z[heard], axis=0), axis=1).min() < step
     assert not np.allclose(*ways.values(), atol=step / 10)
-    with pytest.raises(ValueError, match="no --to or --via for a trajectory, found .'flute',."):
+    with pytest.raises(ValueError, match="a sound to go --to for a line, found none"):
         P.perform(*opened, "tuba", via=("flute",))
+    with pytest.raises(ValueError, match="no --to or --via for a trajectory, found flute: choose"):
+        P.perform(*opened, "tuba", way="trajectory", via=("flute",))
 
 
 def test_walks_follow_their_seed(opened):
@@ -128,7 +130,8 @@ def test_a_map_keeps_where_its_transposed_sounds_lie(folder, tmp_path, small_wei
 
 def test_a_sound_is_found_by_its_instrument_whatever_else_is_known_of_it(opened):
     table = opened[0].units.dataset.table
-    assert dataset.exemplar(table.assign(note_number=pd.array([pd.NA] * len(table), "Int64"), seconds=None), "tuba") >= 0
+    found = dataset.exemplar(table.assign(note_number=pd.array([pd.NA] * len(table), "Int64"), seconds=None), "tuba")
+    assert table["instrument"][found] == "tuba"
 
 
 def test_bad_places_are_told(folder, run, tmp_path, monkeypatch):

@@ -80,6 +80,7 @@ def test_filters(library):
     name = "My Samples/takes/take 1.wav"
     assert set(query.ask(library, [name], note="A4")["note_number"].dropna()) <= {69}
     assert set(query.ask(library, [name], instrument="flute")["instrument"]) == {"flute"}
+    assert set(query.ask(library, [name], instrument="Flute")["instrument"]) == {"flute"}  # as file names have it
     assert len(query.ask(library, [name], max_seconds=0.6)) == 6 and len(query.ask(library, [name], source="My Samples")) == 6
     with pytest.raises(ValueError, match="ask for less"):
         query.ask(library, [name], max_seconds=0.1)
@@ -106,6 +107,7 @@ def test_what_cannot_be_asked(question, words, library):
 def test_answers_as_text_json_and_playlist(library, tmp_path):
     found = query.ask(library, ["My Samples/takes/take 1.wav"], k=4)
     assert "My Samples" in query.text(found) and "NaN" not in query.text(found)
+    assert found["note_number"].notna().any() and found["note_number"].isna().any() and "<NA>" not in query.text(found)
     rows = json.loads(query.as_json(found))
     assert [row["rank"] for row in rows] == [1, 2, 3, 4] and any(row["instrument"] is None for row in rows) and rows[0]["at_s"] is None
     found.loc[0, "path"] = "/a\n#EXT-evil"

@@ -175,6 +175,18 @@ def test_what_is_kept_is_made_once(tmp_path):
     assert results.kept(path, make) == results.kept(path, make) == {"a": [0.5, 1]} and len(calls) == 1
     path.unlink()
     assert results.kept(path, make) == {"a": [0.5, 2]} and [p.name for p in path.parent.iterdir()] == ["one.json"]
+    path.write_text('{"a": [0.5')
+    with pytest.raises(results.paths.Damaged, match="one.json is not a whole trial .*delete it"):
+        results.kept(path, make)
+
+
+def test_inputs_of_one_name_are_told_apart(tmp_path):
+    for folder in ("weights", "embeddings"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "pitch.safetensors").write_text(folder)
+    files = [tmp_path / "weights" / "pitch.safetensors", tmp_path / "embeddings" / "pitch.safetensors"]
+    found = save(tmp_path / "a.json", {}, Config(), inputs=files)["inputs"]
+    assert found == {f"{name}/pitch.safetensors": hashlib.sha256(name.encode()).hexdigest() for name in ("weights", "embeddings")}
 
 
 def test_values_of_seeds_are_their_mean_and_their_ends():

@@ -50,7 +50,7 @@ def test_a_folder_as_people_have_them(tmp_path, tone, monkeypatch):
     table = pd.DataFrame({
         "sound_id": ["a", "b"], "instrument": "flute", "note_number": [69, 71], "path": [str(tone(tmp_path / f"{n}.wav", n)) for n in (440, 494)],
     })
-    (run.samples / "mine").mkdir(parents=True)
+    samples.make_folder(table, run, "mine")
     (run.samples / "mine" / "of an earlier run.wav").touch()
     made = samples.make_folder(table, run, "mine")
     there = {str(p.relative_to(run.samples / "mine")) for p in (run.samples / "mine").rglob("*.wav")}

@@ -181,9 +181,17 @@ def test_nothing_is_left_half_written(instrument, glide, tmp_path):
     sonify.write(tmp_path / "again.wav", made, instrument.cues(made))
     sonify.write(tmp_path / "again.wav", made, instrument.cues(made))  # its own may be written again
     (tmp_path / "take.wav").write_bytes(b"mine")
-    with pytest.raises(ValueError, match="expected no other sound in the place of the result"):
+    with pytest.raises(ValueError, match="expected nothing else in the place of the result, found .*take.wav without a cue list"):
         sonify.write(tmp_path / "take.wav", made, instrument.cues(made))
     assert (tmp_path / "take.wav").read_bytes() == b"mine" and not (tmp_path / "take.csv").exists()
+    (tmp_path / "glide.path.html").write_text("mine")
+    with pytest.raises(ValueError, match="found .*glide.path.html without a cue list"):
+        sonify.write(tmp_path / "glide.wav", made, instrument.cues(made))
+    assert (tmp_path / "glide.path.html").read_text() == "mine"
+    (tmp_path / ".there.wav.part").mkdir()
+    with pytest.raises(IsADirectoryError):
+        sonify.check(tmp_path / "there.wav")
+    (tmp_path / ".there.wav.part").rmdir()
     (tmp_path / "out.csv").unlink()
     (tmp_path / "out.csv").mkdir()  # cannot be replaced by a file
     with pytest.raises(OSError):

@@ -291,13 +291,14 @@ function trajectory(path, at, accent, ground, text) {
 }
 
 // ---- search, filters and colors: what does not match turns gray and stays
+const plain = text => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();   // accents may be there or not, and stored either way
 function haystack(i) {
   const words = (c, k) => c.kind === "category" ? c.values[c.data[k]] : c.notes ? value(c, k) : "";
-  if (!searchable) searchable = DATA.names.map((s, k) => [s, ...columns.map(c => words(c, k))].join(" ").toLowerCase());
+  if (!searchable) searchable = DATA.names.map((s, k) => [s, ...columns.map(c => words(c, k))].join(" ")).map(plain);
   return searchable[i];
 }
 function filter() {
-  const words = get("query").value.toLowerCase().split(/\s+/).filter(w => w && w !== "-");
+  const words = plain(get("query").value).split(/\s+/).filter(w => w && w !== "-");
   const without = words.filter(w => w[0] === "-").map(w => w.slice(1)), wanted = words.filter(w => w[0] !== "-");
   let count = 0;
   for (let i = 0; i < n; i++) {
@@ -590,9 +591,10 @@ on("copy", () => {
   copied.then(() => { get("live").textContent = "copied"; }, () => prompt("Name of the file", name));
 });
 on("play", () => decks.some(d => !d.paused && !d.ended) ? silence() : play(playing));
-on("seek", () => seek(+get("seek").value), "input");
-const seek = share => { if (audio.duration) { audio.currentTime = share * audio.duration; paint(); } };
-for (const id of ["wave", "picture"]) on(id, e => seek(e.offsetX / get(id).clientWidth));
+const seek = seconds => { if (audio.duration) { audio.currentTime = Math.min(seconds, audio.duration); paint(); } };
+on("seek", () => seek(get("seek").value * audio.duration), "input");
+on("wave", e => seek(e.offsetX / get("wave").clientWidth * audio.duration));
+on("picture", e => { if (thumbnail) seek(e.offsetX / get("picture").clientWidth * thumbnail.width * DATA.frame_s); });   // of a longer sound than is heard
 on("color", recolor, "change");
 on("all", () => { get("query").value = ""; columns.forEach(c => { c.chosen.clear(); c.range = null; }); legend(shading); filter(); });
 on("add", () => { [playing, ...nearestTo(playing)].forEach(i => { selected[i] = 1; }); restate(); });

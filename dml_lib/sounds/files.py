@@ -19,6 +19,7 @@ import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -75,7 +76,7 @@ def folder_table(folder, library, source_family, checksum=checksum):
     """The audio files in a folder and below, in order of their paths, labeled by their names.
 
     Hidden files and folders are passed over, and so are maps that this project wrote; no link is followed to another
-    folder or out of this one. Of the folder's own place only its name counts for labels.
+    folder or out of this one: it keeps a row with the reason. Of the folder's own place only its name counts for labels.
 
     Parameters
     ----------
@@ -98,6 +99,7 @@ def folder_table(folder, library, source_family, checksum=checksum):
 
     for where, folders, names in os.walk(root, onerror=refused):
         folders[:] = [name for name in folders if not name.startswith(".") and not is_map(os.path.join(where, name))]
+        found += [(path, "folder: a link, not followed") for path in map(partial(os.path.join, where), folders) if os.path.islink(path)]
         for name in names:
             if is_audio_name(name) and not name.startswith("."):
                 path = os.path.join(where, name)

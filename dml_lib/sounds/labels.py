@@ -90,7 +90,7 @@ MIDI = re.compile(START + r"(?:midi[\W_]?(?:note[\W_]?)?(\d{1,3})|m(\d{2,3}))" +
 PHRASE = re.compile(START + r"(?:phrases?|loops?|melody|riff|lick|scale|arpeggio|chords?|\d+[\W_]?bpm)" + END, re.I)
 DRUMS = re.compile(START + r"(?:percussion|drums?|drum[\W_]?kits?)" + END, re.I)
 PERC = re.compile(START + "perc" + END, re.I)
-PHILHARMONIA = re.compile(r"([^_]+)_([A-G]s?\d)?_(\d+|long|very-long|phrase)?_([a-z-]+)_([a-z-]+)", re.I)
+PHILHARMONIA = re.compile(r"([^_\s]+)_([A-G]s?\d)?_(\d+|long|very-long|phrase)?_([a-z-]+)_([a-z-]+)", re.I)
 NSYNTH_NAME = re.compile(r"([a-z]+(?:_lead)?_(?:acoustic|electronic|synthetic))_\d{3}-(\d{3})-\d{3}")
 FEATURE_NAME = re.compile(r"([a-z]+)\d?_(\d{1,3})_[0-9a-f]{32}")
 
