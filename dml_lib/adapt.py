@@ -164,7 +164,8 @@ def train_on(place, file, output):
     if files.is_map(output.absolute().parent):
         raise ValueError(f"expected a file outside of a map, whose own network must stay, found {output}: choose another -o")
     try:
-        output.exists() and opened(output)
+        if output.exists():
+            opened(output)
     except ValueError:
         raise ValueError(f"expected no other file in the place of the network, found one at {output}: choose another -o") from None
     start, cfg, card = opened(file)
