@@ -185,7 +185,7 @@ def _tasks(paths, weights, digest, audio, executor, progress):
     size = min(BLOCK, -(-len(paths) // 32))
     waiting = deque(range(i, min(i + size, len(paths))) for i in range(0, len(paths), size))
     workers = min(os.cpu_count() or 1, len(waiting))
-    pool, most, jobs = executor or _pool(workers), 1_000 if executor else 2 * workers, {}
+    others, pool, most, jobs = active_children(), executor or _pool(workers), 1_000 if executor else 2 * workers, {}
     try:
         with tqdm(total=len(paths), unit=" files", desc="listen", disable=not progress) as bar:
             while waiting or jobs:
@@ -207,7 +207,7 @@ def _tasks(paths, weights, digest, audio, executor, progress):
                     yield block, found
                     bar.update(len(block))
     except BaseException:
-        for process in active_children() if executor is None else ():
+        for process in set(active_children()).difference(others):
             process.terminate()  # what is under way is heard again in the next run
         raise
     finally:

@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from multiprocessing import get_context
 
 import pytest
 
@@ -48,6 +49,19 @@ def test_a_worker_that_dies_between_two_blocks_costs_only_its_file(tmp_path, mon
         heard |= dict(zip(block, found))
     assert [i for i, each in heard.items() if isinstance(each, str)] == [5] and len(heard) == 8
     assert heard[5] == "the process that listened to it crashed"
+
+
+def test_what_ends_its_workers_leaves_other_processes_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(hearing, "hear_many", dies_or_counts)
+    other = get_context("spawn").Process(target=time.sleep, args=(60,))
+    other.start()
+    heard = intake._tasks([str(tmp_path / f"take {i}") for i in range(3)], "", "", False, None, False)
+    next(heard)
+    with pytest.raises(KeyboardInterrupt):
+        heard.throw(KeyboardInterrupt)
+    other.join(1)
+    assert other.exitcode is None
+    other.kill()
 
 
 def test_labels_are_read_without_listening(tmp_path, monkeypatch):
