@@ -116,9 +116,7 @@ class Dataset:
         peak = np.maximum.reduceat(self.frames.max(axis=1), self.start).astype(np.float32)
         gain = level / np.maximum(peak, 1e-6)
         factor = np.repeat(gain, self.n_frames).astype(np.float32)
-        frames = np.empty_like(self.frames)
-        for rows in np.array_split(np.arange(len(frames)), -(-len(frames) // 100_000)):  # float32 of all would not fit
-            frames[rows] = self.frames[rows] * factor[rows, None]
+        frames = np.multiply(self.frames, factor[:, None], np.empty_like(self.frames), dtype=np.float32, casting="unsafe")  # in blocks
         return replace(self, table=self.table.assign(gain=gain * self.table.get("gain", 1.0)), frames=frames)
 
     def sound_of_frame(self):

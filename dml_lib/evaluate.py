@@ -169,7 +169,13 @@ def report(embeddings, dataset, max_frames=20_000, seed=0, labels=tuple(COLUMNS)
     return values
 
 
-def summary(values, spaces, metric="knn", suffix="", labels=tuple(COLUMNS)):
+def shown(values, name, digits=3):
+    """One figure as text, with its interval where it has one; "not run" where there is no figure."""
+    x, low, high = (values.get(name + end, np.nan) for end in ("", *ENDS))
+    return "not run" if np.isnan(x) else f"{x:.{digits}f}" + ("" if np.isnan(low) else f" ({low:.{digits}f}, {high:.{digits}f})")
+
+
+def summary(values, spaces, metric="knn", suffix="", labels=tuple(COLUMNS), cell=lambda values, name: values.get(name, np.nan)):
     """One row a space, one column a label and split; NaN where a split was not run. See `with_intervals`.
 
     Parameters
@@ -181,20 +187,17 @@ def summary(values, spaces, metric="knn", suffix="", labels=tuple(COLUMNS)):
     suffix : str
         "", ".frame" or ".audible".
     labels : sequence of str
+    cell : callable
+        What stands in a cell, from the values and the name of one.
     """
     columns = [(label, split) for label in labels for split in SPLITS]
-    rows = [[values.get(f"{space}.{metric}.{label}.{split}{suffix}", np.nan) for label, split in columns] for space in spaces]
+    rows = [[cell(values, f"{space}.{metric}.{label}.{split}{suffix}") for label, split in columns] for space in spaces]
     return pd.DataFrame(rows, index=list(spaces), columns=pd.MultiIndex.from_tuples(columns))
 
 
 def with_intervals(values, spaces, metric="knn", suffix="", labels=tuple(COLUMNS)):
-    """`summary` as text: each figure, its interval where it has one, and "not run" where there is no figure."""
-    found = [summary(values, spaces, metric, suffix + end, labels) for end in ("", *ENDS)]
-    text = [
-        ["not run" if np.isnan(x) else f"{x:.3f}" + ("" if np.isnan(low) else f" ({low:.3f}, {high:.3f})") for x, low, high in zip(*row)]
-        for row in zip(*(table.to_numpy() for table in found))
-    ]
-    return pd.DataFrame(text, index=found[0].index, columns=found[0].columns)
+    """`summary` as text; see `shown`."""
+    return summary(values, spaces, metric, suffix, labels, shown)
 
 
 def hidden(values, spaces):
