@@ -2,7 +2,7 @@
 
 import multiprocessing
 import shutil
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from . import features
 from .config import check_name
+from .intake import can_start
 from .sounds import catalog, decode, soundfont, sources
 from .splits import SPLITS, protocols
 from .store import FeatureStore, digest
@@ -176,7 +177,8 @@ def _analyze(rows, cfg):
 def analyze(table, cfg, run, progress=True):
     """The features of some sounds: render, decode and analyze what the store lacks, read the rest.
 
-    May be killed at any moment and run again; it goes on where it was.
+    May be killed at any moment and run again; it goes on where it was. Processes share the work, so a script needs
+    `if __name__ == "__main__":` around the call.
 
     Parameters
     ----------
@@ -190,7 +192,8 @@ def analyze(table, cfg, run, progress=True):
     Returns
     -------
     dataset : Dataset
-        Only sounds that could be used; `recorded` in its table tells files from recipes.
+        Only sounds that could be used, at the level of their files: a network hears them as `leveled(cfg.level)`. `recorded`
+        in its table tells files from recipes.
     skipped : pandas.DataFrame
         `sound_id, reason` of the others: reported, never used. They are also left in `skipped.csv` of the run, with
         their paths (a recipe has none: its `sound_id`).
@@ -204,10 +207,14 @@ def analyze(table, cfg, run, progress=True):
         bar = tqdm(total=sum(map(len, blocks)), unit=" sounds", desc="analyze", disable=not progress)
         with ProcessPoolExecutor(min(cfg.threads, len(blocks)), mp_context=spawn) as pool, bar:
             jobs = {pool.submit(_analyze, table.iloc[block], cfg): block for block in blocks}
-            for job in as_completed(jobs):
-                block = jobs.pop(job)
-                store.write([keys[i] for i in block], *job.result())
-                bar.update(len(block))
+            try:
+                for job in as_completed(jobs):
+                    block = jobs.pop(job)
+                    store.write([keys[i] for i in block], *job.result())
+                    bar.update(len(block))
+            except BrokenExecutor:
+                can_start()
+                raise RuntimeError("a process that analyzed sounds crashed: run it again, it goes on where it was") from None
     index = store.index().set_index("key").loc[keys]
     good = (index["reason"] == "").to_numpy()
     bad = table[~good].assign(reason=index["reason"].to_numpy()[~good]).reset_index(drop=True)

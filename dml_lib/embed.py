@@ -23,6 +23,7 @@ def embed_frames(model, dataset, cfg):
     model : Embedder
         On any device.
     dataset : Dataset
+        At the level that the network learned from, see `Dataset.leveled`, and of its front end.
     cfg : Config
         `gain`, `zero_padding`, and the noise that the original code also adds when it predicts.
 

@@ -42,7 +42,8 @@ def labeled_sounds(dataset, label, split="random"):
         Name of each code.
     """
     column = dataset.table[COLUMNS[check_name("label", label, COLUMNS)]]
-    part = dataset.table[check_name("split", split, SPLITS)].to_numpy()
+    splits = [name for name in dataset.table if dataset.table[name].isin(FRACTIONS).any()]
+    part = dataset.table[check_name("split", split, splits)].to_numpy()
     names = np.sort(column[part == "train"].dropna().unique())
     y = column.map({name: code for code, name in enumerate(names)}).fillna(-1).to_numpy(np.int64)
     return [np.flatnonzero((part == name) & (y >= 0)) for name in FRACTIONS], y, names
@@ -105,6 +106,7 @@ def evaluate(frames, points, dataset, label, split="random", max_frames=20_000, 
     label : str
         `instrument` or `pitch`.
     split : str
+        As in `labeled_sounds`.
     max_frames : int
         Frames drawn from the validation and from the test sounds; neighbors are all frames of the training sounds.
     seed : int
@@ -117,6 +119,8 @@ def evaluate(frames, points, dataset, label, split="random", max_frames=20_000, 
         also `ndcg`; `p_at_5_across` among training sounds of other source families, where there are some. Bounds of 95 % intervals over test sounds have `.lo` and `.hi` behind them.
     """
     rows, y, names = labeled_sounds(dataset, label, split)
+    if missing := [name for name, r in zip(FRACTIONS, rows) if not len(r)]:
+        raise ValueError(f"expected sounds with {label} in each of {', '.join(FRACTIONS)} of {split}, found none in {', '.join(missing)}: mend the split")
     at_sound = [(points[r], y[r]) for r in rows]
     levels, of, sound = {"": at_sound}, {"": rows[2]}, dataset.sound_of_frame()
     for level, heard in ((".frame", True), (".audible", dataset.audible())) if frames is not None else ():

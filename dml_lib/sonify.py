@@ -106,11 +106,15 @@ class Instrument:
         Raises
         ------
         ValueError
-            Unknown method, or a path that does not lead through the corpus.
+            Unknown method, banned sounds that are no rows, no time, or a path that does not lead through the corpus.
         units.SourceChanged
             The source of a sound is not there any more, or another one.
         """
         check_name("method", method, METHODS)
+        if not all(isinstance(row, (int, np.integer)) and 0 <= row < len(self.audio.table) for row in banned):
+            raise ValueError(f"expected rows of the table of sounds that may not be played, found {banned}")
+        if seconds is not None and seconds <= 0:
+            raise ValueError(f"expected a duration above 0 s, found {seconds}")
         moved = 0
         path, units, audio = self.units.check(path, 2), self.units, self.audio
         if method == "ours":
