@@ -149,7 +149,7 @@ def cluster(address):
         return Client(address).get_executor()
     except ImportError:
         raise ValueError("expected the package distributed for a cluster, found none: install dml_lib[cluster]") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, MemoryError) as error:  # the last where something else answers
         raise ValueError(f"expected a Dask scheduler at {address}, found none ({error}): start one by `dask scheduler`") from None
 
 

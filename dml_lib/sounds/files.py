@@ -124,7 +124,7 @@ def _read(path):
     except (OSError, csv.Error, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: expected a CSV table in UTF-8, found {error}: save it as CSV") from None
     if "path" not in columns:
-        raise ValueError(f"{path}: expected a column 'path', found {', '.join(columns) or 'none'}: rename one")
+        raise ValueError(f"{path}: expected a column 'path', found {', '.join(columns) or 'none'}: rename one, or separate columns by commas")
     rows, seen = [row for row in rows if any(row.values())], set()
     for row in rows:
         place = row["path"] and os.path.normpath(row["path"])
