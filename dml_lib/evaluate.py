@@ -40,10 +40,17 @@ def labeled_sounds(dataset, label, split="random"):
         Label codes, -1 without a label.
     names : np.ndarray
         Name of each code.
+
+    Raises
+    ------
+    ValueError
+        No such label or column.
     """
     column = dataset.table[COLUMNS[check_name("label", label, COLUMNS)]]
-    splits = [name for name in dataset.table if dataset.table[name].isin(FRACTIONS).any()]
-    part = dataset.table[check_name("split", split, splits)].to_numpy()
+    if split not in dataset.table:
+        found = [name for name in dataset.table if dataset.table[name].isin(FRACTIONS).any()]
+        raise ValueError(f"expected a column {split!r} that says {', '.join(FRACTIONS)} of each sound, found {', '.join(found) or 'none'}")
+    part = dataset.table[split].to_numpy()
     names = np.sort(column[part == "train"].dropna().unique())
     y = column.map({name: code for code, name in enumerate(names)}).fillna(-1).to_numpy(np.int64)
     return [np.flatnonzero((part == name) & (y >= 0)) for name in FRACTIONS], y, names

@@ -112,7 +112,7 @@ def test_a_split_of_ones_own_is_a_column(labeled):
     frames, points = perfect(labeled, "instrument")
     labeled.table = labeled.table.assign(mine=labeled.table["random"])
     assert evaluate(None, points, labeled, "instrument", "mine") == evaluate(None, points, labeled, "instrument")
-    with pytest.raises(ValueError, match="unknown split 'min': expected one of .* Did you mean 'mine'"):
+    with pytest.raises(ValueError, match="expected a column 'min' that says train, valid, test of each sound, found random, .*mine"):
         evaluate(None, points, labeled, "instrument", "min")
 
 
