@@ -171,7 +171,8 @@ def train_on(place, file, output):
     start, cfg, card = opened(file)
     if card["recipe"] != "ours" or card.get("scheme") not in USES:
         raise ValueError(f"expected a network of our recipe that says its scheme, found {file}: name one that ships")
-    model, before, after, told = adapt(library.sounds(place, cfg), start, cfg, card["scheme"])
+    data = library.sounds(place, cfg)
+    model, before, after, told = adapt(data, start, cfg, card["scheme"])
     save_weights(output, model, cfg, "ours", scheme=card["scheme"], adapted_to=Path(place).resolve().name, before=before, after=after)
     how = f"learned from labels, {' and '.join(LABELS.get(told, COLUMNS))}" if told else "too few labels, or none: each sound and a varied copy of it"
     if all(torch.equal(a, b) for a, b in zip(start.state_dict().values(), model.state_dict().values())):
@@ -179,5 +180,9 @@ def train_on(place, file, output):
     gains = "".join(
         f"\n{label}: of the sounds that it did not learn {before[label]:.1%} lay beside their like before, {after[label]:.1%} after" for label in after
     )
-    better = f"use it by --weights {output}" if any(after[label] > before[label] for label in after) else "it is no better on your sounds than the one before"
-    return f"{how}{gains}\nwritten: {output}; {better}"
+    n = int((random_split(data.table["checksum"].nunique(), cfg.seed) == "test").sum())
+    gained, lost = [label for label in after if after[label] > before[label]], [label for label in after if after[label] < before[label]]
+    better = f"use it by --weights {output}" if gained else "it is no better on your sounds than the one before"
+    if gained and lost:
+        better += f", if {' and '.join(gained)} matters more to you than {' and '.join(lost)}"
+    return f"{how}{gains}\njudged by at most {n} sounds, of which one is {1 / n:.1%}\nwritten: {output}; {better}"

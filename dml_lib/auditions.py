@@ -21,6 +21,7 @@ from tqdm import tqdm
 from . import costs, embed, judge, nearest, paths, results, selection, soundcheck, synthesis, trajectories, transposition, units
 from .config import SCHEMES, Config
 from .dataset import build
+from .evaluate import shown
 from .sonify import Instrument, Sonification
 from .selection import STEP_FRAMES
 from .store import digest
@@ -156,12 +157,7 @@ def summary(measure, kind=""):
     """
     values, ending = results.recorded("sonify"), f".{kind}" if kind else ""
     methods = [m for m in (*METHODS, "original") if f"{SCHEMES[0]}.{measure}.{m}{ending}" in values]
-    rows = {
-        scheme: {
-            method: "{:.2f} ({:.2f}, {:.2f})".format(*(values[f"{scheme}.{measure}.{method}{ending}{end}"] for end in ("", ".lo", ".hi")))
-            for method in methods
-        } for scheme in SCHEMES
-    }
+    rows = {scheme: {method: shown(values, f"{scheme}.{measure}.{method}{ending}", 2) for method in methods} for scheme in SCHEMES}
     return pd.DataFrame(rows).T
 
 

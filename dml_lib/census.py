@@ -6,7 +6,6 @@ Our choice: what sound archives and users of such maps ask for first. `OUT/repor
 """
 
 import html
-import tempfile
 from pathlib import Path
 from string import Template
 
@@ -19,7 +18,7 @@ from .sounds.labels import note_name
 from .store import Lazily
 
 MEANINGS = {"note": "pitch", "centroid_hz": "brightness", "loudness_db": "loudness", "attack_s": "attack", "seconds": "length"}
-BLOCK = 1_024  # sounds or pairs at a time
+BLOCK = 1_024  # pairs at a time
 LISTED = 200  # rows of a table in the page; all are in the CSV files
 COPIES = ["sound_a", "sound_b", "correlation", "path_a", "path_b"]
 
@@ -54,32 +53,18 @@ def copies(table, facts, magnitudes):
     """
     sketches = np.frombuffer(b"".join(facts["sketch"]), np.float32).reshape(len(facts), -1)
     a, b = duplicates.candidates(sketches)
-    rows, place = np.unique(np.concatenate([a, b]), return_inverse=True)
-    a_, b_ = place[:len(a)], place[len(a):]
-    sounds = Lazily(magnitudes, magnitudes.index().set_index("key").loc[table["checksum"].iloc[rows]])
+    sounds = Lazily(magnitudes, magnitudes.index().set_index("key").loc[table["checksum"]])
     likeness = np.zeros(len(a), np.float32)
-    with tempfile.TemporaryFile() as file:  # the marks of many sounds do not fit into memory
-        for first in range(0, len(rows), BLOCK):
-            parts = [sounds[i] for i in range(first, min(first + BLOCK, len(rows)))]
-            n = np.array([len(part) for part in parts])
-            marks = duplicates.fingerprint(Dataset(table.iloc[rows[first:first + BLOCK]], np.concatenate(parts), n))
-            file.write(marks)
-        for first in range(0, len(a), BLOCK):
-            pair = slice(first, first + BLOCK)
-            likeness[pair] = np.einsum("ij,ij->i", *(_read(file, each[pair], marks.shape[1]) for each in (a_, b_)))
+    for first in range(0, len(a), BLOCK):  # the marks of many sounds do not fit into memory
+        pair = slice(first, first + BLOCK)
+        rows, place = np.unique([a[pair], b[pair]], return_inverse=True)
+        parts = [sounds[i] for i in rows]
+        marks = duplicates.fingerprint(Dataset(table.iloc[rows], np.concatenate(parts), np.array([len(part) for part in parts])))
+        likeness[pair] = np.einsum("ij,ij->i", *marks[place.reshape(2, -1)])
     near = pd.DataFrame({"row_a": a, "row_b": b, "correlation": likeness})
     found = duplicates.listed(near, table["sound_id"]).sort_values("correlation", ascending=False, kind="stable")
     paths = table["path"].to_numpy()
     return found.assign(path_a=paths[found["row_a"]], path_b=paths[found["row_b"]])[COPIES]
-
-
-def _read(file, rows, width):
-    """Rows of a file of float32, (n, width)."""
-    found = np.empty((len(rows), width), np.float32)
-    for row, place in zip(found, rows):  # no memory map: all that was ever looked at would count as memory
-        file.seek(4 * width * int(place))
-        file.readinto(row)
-    return found
 
 
 def disputed(table):

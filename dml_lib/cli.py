@@ -105,7 +105,7 @@ def report(profile, run_dir, full, only, seeds):
 @click.argument("folders", nargs=-1, required=True, type=click.Path(), metavar="FOLDER...")
 @click.option("-o", "--out", required=True, type=click.Path(file_okay=False), help="Folder of the map; made, or brought up to date.")
 @click.option("--weights", default="instrument_pitch_2", show_default=True, help="A scheme, or a file of weights.")
-@click.option("--labels", type=click.Path(exists=True, dir_okay=False), help="CSV with path and instrument, note, ... of files.")
+@click.option("--labels", type=click.Path(exists=True, dir_okay=False), help="CSV with path and instrument, note, ... of files; words of your own are kept.")
 @click.option("--audio/--no-audio", default=True, show_default=True, help="Previews of at most 5 s, so that the map can be heard.")
 @click.option("--scheduler", metavar="tcp://...", help="Dask scheduler whose workers listen to the files.")
 def map_(folders, out, weights, labels, audio, scheduler):

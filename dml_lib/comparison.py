@@ -148,9 +148,7 @@ def recorded(metric="knn", native=False):
     Native sizes, of one seed, are figures without bounds.
     """
     values, rows = results.recorded("baselines"), {name + "_native" * native: method.title for name, method in METHODS.items()}
-    if not native:
-        return evaluate.with_intervals(values, rows, metric).rename(index=rows)
-    return evaluate.summary(values, rows, metric).map(lambda value: f"{value:.3f}").replace("nan", "not run").rename(index=rows)
+    return evaluate.with_intervals(values, rows, metric).rename(index=rows)
 
 
 def recorded_ears():

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 
 SCHEMES = ("instrument", "pitch", "instrument_pitch", "instrument_pitch_2")
 RECIPES = ("paper", "ours")
+MAY_BE_ZERO = {"seed", "paper_iterations", "ours_iterations", "ours_rivals", "validations"}  # of whole numbers
 
 
 def check_name(kind, name, known):
@@ -104,7 +105,7 @@ class Config:
         return cls(profile=profile, **PRESETS[profile]).with_(**changes)
 
     def with_(self, **changes):
-        """A copy with some parameters changed; unknown names and wrong types are errors."""
+        """A copy with some parameters changed; unknown names, wrong types and numbers below what makes sense are errors."""
         types = {f.name: type(getattr(self, f.name)) for f in fields(self)}
         for name, value in changes.items():
             check_name("parameter", name, types)
@@ -114,6 +115,9 @@ class Config:
                 raise ValueError(
                     f"parameter {name!r} expected {wanted.__name__}, found {type(value).__name__} ({value!r})"
                 )
+            least = 0 if wanted is float or name in MAY_BE_ZERO else 1
+            if wanted in (int, float) and name != "noise_mean" and not value >= least:
+                raise ValueError(f"parameter {name!r} expected at least {least}, found {value!r}")
         check_name("profile", changes.get("profile", self.profile), PRESETS)
         return replace(self, **changes)
 

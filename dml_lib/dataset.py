@@ -2,7 +2,7 @@
 
 import multiprocessing
 import shutil
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from . import features
 from .config import check_name
+from .intake import can_start
 from .sounds import catalog, decode, soundfont, sources
 from .splits import SPLITS, protocols
 from .store import FeatureStore, digest
@@ -116,9 +117,7 @@ class Dataset:
         peak = np.maximum.reduceat(self.frames.max(axis=1), self.start).astype(np.float32)
         gain = level / np.maximum(peak, 1e-6)
         factor = np.repeat(gain, self.n_frames).astype(np.float32)
-        frames = np.empty_like(self.frames)
-        for rows in np.array_split(np.arange(len(frames)), -(-len(frames) // 100_000)):  # float32 of all would not fit
-            frames[rows] = self.frames[rows] * factor[rows, None]
+        frames = np.multiply(self.frames, factor[:, None], np.empty_like(self.frames), dtype=np.float32, casting="unsafe")  # in blocks
         return replace(self, table=self.table.assign(gain=gain * self.table.get("gain", 1.0)), frames=frames)
 
     def sound_of_frame(self):
@@ -178,7 +177,8 @@ def _analyze(rows, cfg):
 def analyze(table, cfg, run, progress=True):
     """The features of some sounds: render, decode and analyze what the store lacks, read the rest.
 
-    May be killed at any moment and run again; it goes on where it was.
+    May be killed at any moment and run again; it goes on where it was. Processes share the work, so a script needs
+    `if __name__ == "__main__":` around the call.
 
     Parameters
     ----------
@@ -192,7 +192,8 @@ def analyze(table, cfg, run, progress=True):
     Returns
     -------
     dataset : Dataset
-        Only sounds that could be used; `recorded` in its table tells files from recipes.
+        Only sounds that could be used, at the level of their files: a network hears them as `leveled(cfg.level)`. `recorded`
+        in its table tells files from recipes.
     skipped : pandas.DataFrame
         `sound_id, reason` of the others: reported, never used. They are also left in `skipped.csv` of the run, with
         their paths (a recipe has none: its `sound_id`).
@@ -206,10 +207,14 @@ def analyze(table, cfg, run, progress=True):
         bar = tqdm(total=sum(map(len, blocks)), unit=" sounds", desc="analyze", disable=not progress)
         with ProcessPoolExecutor(min(cfg.threads, len(blocks)), mp_context=spawn) as pool, bar:
             jobs = {pool.submit(_analyze, table.iloc[block], cfg): block for block in blocks}
-            for job in as_completed(jobs):
-                block = jobs.pop(job)
-                store.write([keys[i] for i in block], *job.result())
-                bar.update(len(block))
+            try:
+                for job in as_completed(jobs):
+                    block = jobs.pop(job)
+                    store.write([keys[i] for i in block], *job.result())
+                    bar.update(len(block))
+            except BrokenExecutor:
+                can_start()
+                raise RuntimeError("a process that analyzed sounds crashed: run it again, it goes on where it was") from None
     index = store.index().set_index("key").loc[keys]
     good = (index["reason"] == "").to_numpy()
     bad = table[~good].assign(reason=index["reason"].to_numpy()[~good]).reset_index(drop=True)

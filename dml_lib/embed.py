@@ -23,6 +23,7 @@ def embed_frames(model, dataset, cfg):
     model : Embedder
         On any device.
     dataset : Dataset
+        At the level that the network learned from, see `Dataset.leveled`, and of its front end.
     cfg : Config
         `gain`, `zero_padding`, and the noise that the original code also adds when it predicts.
 
@@ -78,7 +79,7 @@ def sound_points(z, dataset):
     ------
     Our choice; the paper's Figure 1 marks a sound's median too.
     """
-    return np.stack([np.median(part, axis=0) for part in _audible_parts(z, dataset)]).astype(np.float32)
+    return np.stack([np.median(part, axis=0) for part in audible_parts(z, dataset)]).astype(np.float32)
 
 
 def sound_trajectories(z, dataset, n_steps=16):
@@ -99,11 +100,12 @@ def sound_trajectories(z, dataset, n_steps=16):
     ------
     Our choice: two trajectories of one length can be set beside each other, step by step.
     """
-    parts = _audible_parts(z, dataset)
+    parts = audible_parts(z, dataset)
     return np.stack([part[np.round(np.linspace(0, len(part) - 1, n_steps)).astype(int)] for part in parts])
 
 
-def _audible_parts(z, dataset):
+def audible_parts(z, dataset):
+    """What there is of each audible frame, (n_frames_total, any), as a list of one array a sound."""
     audible, sound = dataset.audible(), dataset.sound_of_frame()
     return np.split(z[audible], np.cumsum(np.bincount(sound[audible], minlength=len(dataset)))[:-1])
 

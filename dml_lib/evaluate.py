@@ -40,9 +40,17 @@ def labeled_sounds(dataset, label, split="random"):
         Label codes, -1 without a label.
     names : np.ndarray
         Name of each code.
+
+    Raises
+    ------
+    ValueError
+        No such label or column.
     """
     column = dataset.table[COLUMNS[check_name("label", label, COLUMNS)]]
-    part = dataset.table[check_name("split", split, SPLITS)].to_numpy()
+    if split not in dataset.table:
+        found = [name for name in dataset.table if dataset.table[name].isin(FRACTIONS).any()]
+        raise ValueError(f"expected a column {split!r} that says {', '.join(FRACTIONS)} of each sound, found {', '.join(found) or 'none'}")
+    part = dataset.table[split].to_numpy()
     names = np.sort(column[part == "train"].dropna().unique())
     y = column.map({name: code for code, name in enumerate(names)}).fillna(-1).to_numpy(np.int64)
     return [np.flatnonzero((part == name) & (y >= 0)) for name in FRACTIONS], y, names
@@ -105,6 +113,7 @@ def evaluate(frames, points, dataset, label, split="random", max_frames=20_000, 
     label : str
         `instrument` or `pitch`.
     split : str
+        As in `labeled_sounds`.
     max_frames : int
         Frames drawn from the validation and from the test sounds; neighbors are all frames of the training sounds.
     seed : int
@@ -117,6 +126,8 @@ def evaluate(frames, points, dataset, label, split="random", max_frames=20_000, 
         also `ndcg`; `p_at_5_across` among training sounds of other source families, where there are some. Bounds of 95 % intervals over test sounds have `.lo` and `.hi` behind them.
     """
     rows, y, names = labeled_sounds(dataset, label, split)
+    if missing := [name for name, r in zip(FRACTIONS, rows) if not len(r)]:
+        raise ValueError(f"expected sounds with {label} in each of {', '.join(FRACTIONS)} of {split}, found none in {', '.join(missing)}: mend the split")
     at_sound = [(points[r], y[r]) for r in rows]
     levels, of, sound = {"": at_sound}, {"": rows[2]}, dataset.sound_of_frame()
     for level, heard in ((".frame", True), (".audible", dataset.audible())) if frames is not None else ():
@@ -169,7 +180,13 @@ def report(embeddings, dataset, max_frames=20_000, seed=0, labels=tuple(COLUMNS)
     return values
 
 
-def summary(values, spaces, metric="knn", suffix="", labels=tuple(COLUMNS)):
+def shown(values, name, digits=3):
+    """One figure as text, with its interval where it has one; "not run" where there is no figure."""
+    x, low, high = (values.get(name + end, np.nan) for end in ("", *ENDS))
+    return "not run" if np.isnan(x) else f"{x:.{digits}f}" + ("" if np.isnan(low) else f" ({low:.{digits}f}, {high:.{digits}f})")
+
+
+def summary(values, spaces, metric="knn", suffix="", labels=tuple(COLUMNS), cell=lambda values, name: values.get(name, np.nan)):
     """One row a space, one column a label and split; NaN where a split was not run. See `with_intervals`.
 
     Parameters
@@ -181,20 +198,17 @@ def summary(values, spaces, metric="knn", suffix="", labels=tuple(COLUMNS)):
     suffix : str
         "", ".frame" or ".audible".
     labels : sequence of str
+    cell : callable
+        What stands in a cell, from the values and the name of one.
     """
     columns = [(label, split) for label in labels for split in SPLITS]
-    rows = [[values.get(f"{space}.{metric}.{label}.{split}{suffix}", np.nan) for label, split in columns] for space in spaces]
+    rows = [[cell(values, f"{space}.{metric}.{label}.{split}{suffix}") for label, split in columns] for space in spaces]
     return pd.DataFrame(rows, index=list(spaces), columns=pd.MultiIndex.from_tuples(columns))
 
 
 def with_intervals(values, spaces, metric="knn", suffix="", labels=tuple(COLUMNS)):
-    """`summary` as text: each figure, its interval where it has one, and "not run" where there is no figure."""
-    found = [summary(values, spaces, metric, suffix + end, labels) for end in ("", *ENDS)]
-    text = [
-        ["not run" if np.isnan(x) else f"{x:.3f}" + ("" if np.isnan(low) else f" ({low:.3f}, {high:.3f})") for x, low, high in zip(*row)]
-        for row in zip(*(table.to_numpy() for table in found))
-    ]
-    return pd.DataFrame(text, index=found[0].index, columns=found[0].columns)
+    """`summary` as text; see `shown`."""
+    return summary(values, spaces, metric, suffix, labels, shown)
 
 
 def hidden(values, spaces):

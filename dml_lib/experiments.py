@@ -256,7 +256,9 @@ def recorded(name, scheme=None, level=""):
     level : str
         "", ".frame" or ".audible".
     """
-    experiment = EXPERIMENTS[name]
+    experiment = EXPERIMENTS[check_name("experiment", name, EXPERIMENTS)]
+    check_name("scheme", scheme or experiment.schemes[0], experiment.schemes)
+    check_name("level", level, ("", ".frame", ".audible"))
     rows = {f"{v}.{s}": v if scheme else s for v, s in product(experiment.variants, [scheme] if scheme else experiment.schemes)}
     return evaluate.with_intervals(results.recorded(name), rows, suffix=level).rename(index=rows)
 

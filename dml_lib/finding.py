@@ -17,7 +17,7 @@ from scipy.spatial.distance import cdist
 from scipy.stats import bootstrap, hypergeom
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from .evaluate import interval
+from .evaluate import interval, shown
 from .sounds import catalog, labels
 
 METHODS = {
@@ -194,12 +194,9 @@ def summary(values, names):
         Name of a trial: what to call it.
     """
     columns, figures = {}, {"median_rank": ("median rank", 1), "within_10": ("in the first 10", 2)}
-    for trial_name, shown in names.items():
+    for trial_name, called in names.items():
         for right, (figure, (title, digits)) in ((r, f) for r in RIGHT for f in figures.items()):
-            keys = [f"{trial_name}.{method}.{right}.{figure}" for method in METHODS]
-            columns[shown, right, title] = [
-                f"{values[k]:.{digits}f} ({values[k + '.lo']:.{digits}f}, {values[k + '.hi']:.{digits}f})" if k in values else "not run" for k in keys
-            ]
+            columns[called, right, title] = [shown(values, f"{trial_name}.{method}.{right}.{figure}", digits) for method in METHODS]
     return pd.DataFrame(columns, index=list(METHODS.values()))
 
 

@@ -9,8 +9,9 @@ import pandas as pd
 from scipy.stats import rankdata, spearmanr
 from sklearn.manifold import trustworthiness
 
-from .nearest import others_of
+from .embed import audible_parts
 from .features import log_compress
+from .nearest import others_of
 
 NEAR = 15  # neighbors that count as near
 MOST = 3_000  # sounds that all-pairs figures are computed on
@@ -40,11 +41,8 @@ def preservation(a, b, k=NEAR):
 
 def mean_spectra(dataset, cfg):
     """Mean log constant-Q of the audible frames of each sound, (n_sounds, n_bins), float32."""
-    audible, sound = dataset.audible(), dataset.sound_of_frame()
-    total = np.zeros((len(dataset), dataset.frames.shape[1]))
-    for rows in np.array_split(np.flatnonzero(audible), 1 + len(audible) // BLOCK):
-        np.add.at(total, sound[rows], log_compress(dataset.frames[rows].astype(np.float32), cfg.gain))
-    return (total / np.bincount(sound[audible], minlength=len(dataset))[:, None]).astype(np.float32)
+    parts = audible_parts(dataset.frames, dataset)
+    return np.stack([log_compress(part.astype(np.float32), cfg.gain).mean(axis=0) for part in parts])
 
 
 def measures(dataset, cfg):

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-import torch
 
 from . import disputes, duplicates, previews
 from .dataset import SILENT_DB, Dataset
@@ -63,7 +62,8 @@ def _ears(weights, digest):
 
 def _begins(y, sr):
     """Where the preview of a sound (n_samples,) begins, s: at once, or where it is first heard if a preview would be silent before."""
-    first = float(np.argmax(np.abs(y) >= np.abs(y).max() * 10 ** (-SILENT_DB / 20)) / sr)
+    level = np.abs(y)
+    first = float(np.argmax(level >= max(level.max() * 10 ** (-SILENT_DB / 20), decode.SILENCE)) / sr)
     return first if first >= previews.MAX_PREVIEW_S else 0.0
 
 
@@ -105,7 +105,6 @@ def hear(path, weights, digest, preview):
     ------
     decode.DecodeError
     """
-    torch.set_num_threads(1)  # of this thread: one worker a core, and sums in one order
     ears = _ears(weights, digest)
     y, info = decode.decode(path, ears.cfg.sr, MAX_SECONDS)
     data = ears.analyzed(y)

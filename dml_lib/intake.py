@@ -29,6 +29,7 @@ from .sounds import files
 from .sounds.decode import NEEDS_FFMPEG
 from .store import FeatureStore
 
+CRASHED = "the process that listened to it crashed"
 BLOCK = 128  # sounds a task and a shard
 PREVIEW_BYTES = 60_000  # of 5 s, at most
 COMPOSED = partial(unicodedata.normalize, "NFC")  # some systems take names apart: an accent is a letter of its own
@@ -148,7 +149,7 @@ def cluster(address):
         return Client(address).get_executor()
     except ImportError:
         raise ValueError("expected the package distributed for a cluster, found none: install dml_lib[cluster]") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, MemoryError) as error:  # the last where something else answers
         raise ValueError(f"expected a Dask scheduler at {address}, found none ({error}): start one by `dask scheduler`") from None
 
 
@@ -162,6 +163,18 @@ def _pool(workers):
     return ProcessPoolExecutor(workers, get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_IGN))
 
 
+def can_start():
+    """Raise RuntimeError where no process can be started."""
+    try:
+        with _pool(1) as pool:
+            pool.submit(int).result()
+    except BrokenExecutor:
+        raise RuntimeError(
+            "expected processes to share the work, found that none can start: a script needs `if __name__ == \"__main__\":` around what it"
+            " calls, and must be a file"
+        ) from None
+
+
 def _alone(block, call):
     """What a block gives in a process of its own, or where that dies in halves, down to the file that kills it."""
     with _pool(1) as pool:
@@ -170,7 +183,7 @@ def _alone(block, call):
         except BrokenExecutor:
             pass
     if len(block) == 1:
-        return [(block, ["the process that listened to it crashed"])]
+        return [(block, [CRASHED])]
     middle = len(block) // 2
     return _alone(block[:middle], call) + _alone(block[middle:], call)
 
@@ -185,7 +198,7 @@ def _tasks(paths, weights, digest, audio, executor, progress):
     size = min(BLOCK, -(-len(paths) // 32))
     waiting = deque(range(i, min(i + size, len(paths))) for i in range(0, len(paths), size))
     workers = min(os.cpu_count() or 1, len(waiting))
-    pool, most, jobs = executor or _pool(workers), 1_000 if executor else 2 * workers, {}
+    others, pool, most, jobs = active_children(), executor or _pool(workers), 1_000 if executor else 2 * workers, {}
     try:
         with tqdm(total=len(paths), unit=" files", desc="listen", disable=not progress) as bar:
             while waiting or jobs:
@@ -201,13 +214,14 @@ def _tasks(paths, weights, digest, audio, executor, progress):
                 except BrokenExecutor:  # a file killed a worker, and with it all that was under way
                     if executor:
                         raise
+                    can_start()
                     heard = [each for block in jobs.values() for each in _alone(block, call)]
                     pool, jobs = _pool(workers), {}
                 for block, found in heard:
                     yield block, found
                     bar.update(len(block))
     except BaseException:
-        for process in active_children() if executor is None else ():
+        for process in set(active_children()).difference(others):
             process.terminate()  # what is under way is heard again in the next run
         raise
     finally:
@@ -231,6 +245,7 @@ def listen(table, out, weights, digest, audio, executor, progress, say):
     known = known[known["key"].isin(magnitudes.index()["key"])]
     if len(known) and shutil.which("ffmpeg"):  # perhaps it was not there
         known = known[~known["reason"].str.contains(NEEDS_FFMPEG)]
+    known = known[known["reason"] != CRASHED]  # perhaps the machine was to blame
     if len(known) and audio:
         known = known[(known["reason"] != "") | known["key"].str[:16].isin(have)]
     new = table[(table["reason"] == "") & ~table["checksum"].isin(known["key"])].drop_duplicates("checksum")

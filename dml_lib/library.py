@@ -30,10 +30,7 @@ from .store import Lazily
 FACTS = ["seconds", "loudness_db", "centroid_hz", "attack_s", "note_estimate"]
 COLUMNS = ["path", "x", "y", "z", "sound_id", "library", *LABELS, *FACTS, "cut", "checksum", "bytes", "modified_ns"]
 PARTS = ("index.html", "data.js", "report.html", "duplicates.csv", "weights.safetensors")
-TITLES = {
-    "note_number": "pitch, told or estimated", "instrument": "instrument", "family": "family", "library": "source", "dynamics": "dynamics",
-    "articulation": "articulation", "loudness_db": "loudness, dB", "centroid_hz": "brightness, Hz", "attack_s": "attack, s", "seconds": "seconds",
-}
+HEARD = {"note_number": "pitch, told or estimated", "loudness_db": "loudness, dB", "centroid_hz": "brightness, Hz", "attack_s": "attack, s"}
 
 
 def _rows(table, facts):
@@ -147,6 +144,7 @@ def _update(folders, out, weights, labels, audio, executor, progress, say):
 def _write(out, table, before, after, facts, weights, digest, audio, skipped, say):
     """All that a map shows, from what was heard."""
     from . import census, disputes, geometry, player
+    from .weights import open_weights
 
     magnitudes, places = stores(out, digest)
     for file in (out / "frames").iterdir():
@@ -169,9 +167,11 @@ def _write(out, table, before, after, facts, weights, digest, audio, skipped, sa
         name=census.names(after), note_number=disputes.notes(after),
         preview=after["checksum"].str[:16] if audio else "", wave=facts["wave"].to_numpy(),
     )
+    cfg = open_weights(weights)[1]
     made = player.write_map(
         out, shown, after[["x", "y", "z"]].to_numpy(), Lazily(places, facts), Lazily(magnitudes, _index(magnitudes, after)),
-        title=", ".join(after["library"].unique()), axes=geometry.axis_titles(axes), columns=TITLES, audio=None,
+        title=", ".join(after["library"].unique()), axes=geometry.axis_titles(axes), columns=player.COLUMNS | HEARD, audio=None,
+        frame_s=cfg.hop_length / cfg.sr, gain=cfg.gain,
     )
     replace_file(out / "report.html", lambda path: path.write_text(census.page(after, skipped, axes, copies, made), "utf-8"))
     cut = int(after["cut"].sum())

@@ -24,7 +24,7 @@ def validate(z, y):
     if not np.isfinite(z).all():
         raise ValueError(f"expected finite embeddings, found {np.count_nonzero(~np.isfinite(z))} bad values: check the network")
     if not np.issubdtype(y.dtype, np.integer) or y.min() < 0:
-        raise ValueError(f"expected integer label codes of at least 0, found {y.dtype}: drop unlabeled points first")
+        raise ValueError(f"expected integer label codes of at least 0, found {y.dtype}: drop unlabeled points, and number names, as `pandas.factorize` does")
 
 
 def neighbors(points, queries, k):

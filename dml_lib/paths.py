@@ -156,6 +156,8 @@ def find_weights(scheme, run=None):
         if Path(scheme).suffix != ".safetensors":
             raise ValueError(f"expected a file of weights, which ends with .safetensors, found {scheme}: name another file or a scheme")
         return Path(scheme)
+    if str(scheme).endswith(".safetensors"):
+        raise ValueError(f"expected a file of weights, found none at {scheme}: name another file or a scheme")
     check_name("scheme or file of weights", scheme, SCHEMES)
     runs = [run] if run else [Run("standard"), Run("fast")]
     places = ([] if run else [WEIGHTS / f"{scheme}.safetensors"]) + [each.weights(scheme, "ours") for each in runs]

@@ -14,7 +14,7 @@ import pandas as pd
 from . import disputes, hearing
 from .config import check_name
 from .sounds import decode, files
-from .sounds.labels import parse_name, parse_note
+from .sounds.labels import parse_note, slug_of
 
 PLAYLIST = "#PLAYLIST:answers of dml_lib"  # by this line a file is known as ours
 SHOWN = ["rank", "distance", "path", "instrument", "note_number", "seconds", "at_s"]
@@ -90,7 +90,7 @@ def fitting(table, note=None, instrument=None, source=None, max_seconds=None):
     for column, wanted in (("instrument", instrument), ("library", source)):
         if wanted is not None:
             known = table[column].dropna().unique()
-            said = parse_name(wanted).instrument if column == "instrument" else wanted
+            said = slug_of(wanted) if column == "instrument" else wanted
             wanted = said if wanted not in known and said in known else wanted
             check_name(column, wanted, known if len(known) else [wanted])
             fits &= (table[column] == wanted).fillna(False).to_numpy(bool)

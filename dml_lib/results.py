@@ -14,10 +14,7 @@ from . import paths, portable
 from .config import SCHEMES
 from .paths import ResultMissing
 
-CHAPTER_OF = {
-    "sounds": "01_sounds", "method": "02_method", "train": "03_train", "evaluate": "04_evaluate", "explore": "05_explore",
-    "sonify": "06_sonify", "your_library": "07_your_library",
-}
+CHAPTER_OF = {path.stem.partition("_")[2]: path.stem for path in paths.CHAPTERS.glob("*.ipynb")}
 PACKAGES = ("numpy", "scipy", "torch", "librosa", "pandas", "tinysoundfont")
 
 

@@ -11,6 +11,7 @@ import soundfile
 
 from . import player, selection, soundcheck, synthesis, transposition
 from .config import check_name
+from .paths import replace_file
 from .sounds import catalog
 from .units import AudioCache, Units
 
@@ -105,11 +106,15 @@ class Instrument:
         Raises
         ------
         ValueError
-            Unknown method, or a path that does not lead through the corpus.
+            Unknown method, banned sounds that are no rows, no time, or a path that does not lead through the corpus.
         units.SourceChanged
             The source of a sound is not there any more, or another one.
         """
         check_name("method", method, METHODS)
+        if not all(isinstance(row, (int, np.integer)) and 0 <= row < len(self.audio.table) for row in banned):
+            raise ValueError(f"expected rows of the table of sounds that may not be played, found {banned}")
+        if seconds is not None and seconds <= 0:
+            raise ValueError(f"expected a duration above 0 s, found {seconds}")
         moved = 0
         path, units, audio = self.units.check(path, 2), self.units, self.audio
         if method == "ours":
@@ -224,7 +229,7 @@ def page_of(wav):
 
 
 def check(path, bits="24"):
-    """Whether `write` can write there: (WAV file, cue list), a file beside each to write first, and the subtype of the samples.
+    """Whether `write` can write there: (WAV file, cue list), and the subtype of the samples.
 
     Raises
     ------
@@ -243,10 +248,10 @@ def check(path, bits="24"):
     for file in (files[0], page_of(path)):
         if file.exists() and not files[1].exists():
             raise ValueError(f"expected nothing else in the place of the result, found {file} without a cue list: choose another name")
-    parts = [file.with_name(f".{file.name}.part") for file in files]
-    parts[0].open("wb").close()  # the library that writes sound would not say why it cannot
-    parts[0].unlink()
-    return files, parts, subtype
+    part = path.with_name(f".{path.name}.part")
+    part.open("wb").close()  # the library that writes sound would not say why it cannot
+    part.unlink()
+    return files, subtype
 
 
 def write(path, made, cues, bits="24"):
@@ -272,13 +277,11 @@ def write(path, made, cues, bits="24"):
     OSError, ValueError
         See `check`.
     """
-    files, parts, subtype = check(path, bits)
-    try:
-        soundfile.write(parts[0], made.y, made.sr, subtype=subtype, format="WAV")
-        cues.to_csv(parts[1], index=False, float_format="%.6f")
-        for part, file in zip(parts[::-1], files[::-1]):  # the list first: a sound beside one is known as ours
-            part.replace(file)
-    finally:
-        for part in parts:
-            part.unlink(missing_ok=True)
+    files, subtype = check(path, bits)
+
+    def both(part):
+        soundfile.write(part, made.y, made.sr, subtype=subtype, format="WAV")
+        replace_file(files[1], lambda table: cues.to_csv(table, index=False, float_format="%.6f"))  # a sound beside a list is known as ours
+
+    replace_file(files[0], both)
     return files

@@ -15,7 +15,7 @@ import soundfile
 
 from . import paths
 from .sounds import catalog, soundfont
-from .sounds.decode import decode_many, resample
+from .sounds.decode import DecodeError, decode, resample
 
 
 def _files(*patterns):
@@ -56,7 +56,10 @@ def sounds(n, seconds, sr):
     origin : str
     """
     files = _spread(_files("philharmonia/**/*.mp3", "generaluser_gs/**/*.flac"), n)
-    sounds = [samples for _, samples, _ in decode_many(files, sr) if samples is not None]
+    sounds = []
+    for file in files:
+        with contextlib.suppress(DecodeError):
+            sounds.append(decode(file, sr)[0])
     origin = "recorded (philharmonia, generaluser_gs)"
     if not sounds:
         sounds, origin = [resample(y, soundfont.SR, sr) for y in _rendered(n)], "rendered (timgm6mb)"

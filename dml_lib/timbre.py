@@ -102,7 +102,7 @@ def listening_tests(folder, cfg, run):
     ValueError
         No test there, or one of which a sound cannot be used.
     """
-    tests = sorted(path.parent for path in Path(folder).glob(f"*/{RATINGS}"))
+    tests = sorted(path.parent for pattern in (RATINGS, f"*/{RATINGS}") for path in Path(folder).glob(pattern))
     if not tests:
         raise ValueError(f"expected folders with sounds and {RATINGS} in {folder}, found none: check the name")
     said = {test.name: ratings(test) for test in tests}

@@ -18,8 +18,17 @@ def _shape(cfg, recipe):
 
 
 def save_weights(path, model, cfg, recipe, **card):
-    """Write the weights of a network with a card; `card` holds what else to say of them, such as data and figures."""
-    tensors.write(path, model.state_dict(), **_shape(cfg, recipe), config=cfg.as_dict(), recipe=recipe, **card)
+    """Write the weights of a network with a card; `card` holds what else to say of them, such as data and figures.
+
+    Raises
+    ------
+    WeightsMismatch
+        The network is not that of `cfg` and `recipe`: nobody could open the file.
+    """
+    state, wanted = model.state_dict(), Embedder(**cfg.network(recipe)).state_dict()
+    if {name: each.shape for name, each in state.items()} != {name: each.shape for name, each in wanted.items()}:
+        raise WeightsMismatch(f"expected the network of recipe {recipe!r} with these settings, found another: give those that it was made with")
+    tensors.write(path, state, **_shape(cfg, recipe), config=cfg.as_dict(), recipe=recipe, **card)
 
 
 def opened(path):

@@ -63,6 +63,10 @@ def test_a_network_that_came_back_as_it_was_is_said_to(iterations, came_back, li
     monkeypatch.setattr(adapt, "adapt", lambda data, begun, cfg, scheme: (model, {"instrument": 0.4, "pitch": 0.5}, {"instrument": 0.3, "pitch": 0.5}, "instrument_pitch_2"))
     said = adapt.train_on(tmp_path, file, tmp_path / "mine.safetensors")
     assert said.startswith("learned from labels, instrument and pitch\n") and said.endswith("it is no better on your sounds than the one before")
+    n = (random_split(len(library), small.seed) == "test").sum()
+    assert f"judged by at most {n} sounds, of which one is {1 / n:.1%}" in said
+    monkeypatch.setattr(adapt, "adapt", lambda data, begun, cfg, scheme: (model, {"instrument": 0.4, "pitch": 0.5}, {"instrument": 0.3, "pitch": 0.6}, "instrument_pitch_2"))
+    assert adapt.train_on(tmp_path, file, tmp_path / "mine.safetensors").endswith("if pitch matters more to you than instrument")
 
 
 @pytest.mark.parametrize("name", ["song.wav", "map.parquet", "folder.safetensors"])

@@ -1,9 +1,12 @@
 """The command line as a user meets it: exit codes and one clear sentence."""
 
+import ast
 import os
+import re
 import shlex
 import subprocess
 import sys
+from importlib.metadata import packages_distributions, requires
 
 import pytest
 
@@ -14,6 +17,17 @@ def run(*arguments, **env):
     return subprocess.run(
         [sys.executable, "-m", "dml_lib", *arguments], capture_output=True, text=True, cwd=paths.ROOT, env={**os.environ, **env},
     )
+
+
+def test_what_modules_import_is_installed_without_extras():
+    listed = {re.match(r"[\w-]+", each)[0] for each in requires("dml_lib") if "extra ==" not in each} | {"tinysoundfont"}  # see pyproject.toml
+    found = packages_distributions()
+    for path in set((paths.ROOT / "dml_lib").rglob("*.py")) - {paths.ROOT / "dml_lib" / f"{name}.py" for name in ("book", "explorer")}:
+        for node in ast.parse(path.read_text("utf-8")).body:
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) and not node.level else []
+            for package in {name.partition(".")[0] for name in names} - sys.stdlib_module_names:
+                assert listed & set(found[package]), f"{path} needs {package}: add it to the dependencies"
 
 
 def test_no_arguments_gives_help_with_examples():

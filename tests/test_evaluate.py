@@ -104,8 +104,16 @@ def test_evaluate_of_what_cannot_be_evaluated(labeled):
     labeled.table.loc[tests[1:], "random"] = ""
     assert "p_at_5" not in evaluate(frames, points, labeled, "instrument")  # one sound has nothing to find
     labeled.table.loc[tests, "random"] = ""
-    with pytest.raises(ValueError, match="expected at least one point, found none"):
+    with pytest.raises(ValueError, match="expected sounds with instrument in each of train, valid, test of random, found none in test: mend"):
         evaluate(frames, points, labeled, "instrument")
+
+
+def test_a_split_of_ones_own_is_a_column(labeled):
+    frames, points = perfect(labeled, "instrument")
+    labeled.table = labeled.table.assign(mine=labeled.table["random"])
+    assert evaluate(None, points, labeled, "instrument", "mine") == evaluate(None, points, labeled, "instrument")
+    with pytest.raises(ValueError, match="expected a column 'min' that says train, valid, test of each sound, found random, .*mine"):
+        evaluate(None, points, labeled, "instrument", "min")
 
 
 def test_evaluate_is_made_of_its_parts(labeled):

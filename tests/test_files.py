@@ -215,7 +215,7 @@ def test_a_manifest_with_all_columns(tmp_path):
     assert said(table) == [
         ("cello", 57, "f", "pizzicato", "note"),
         ("french-horn", 58, "mp", "normal", "note"),
-        (None, None, None, None, "note"),
+        ("kazoo", None, None, None, "note"),
         (None, None, None, None, "note"),
         ("snare-drum", None, "ff", None, "percussion"),
         ("violin", 61, "p", "tremolo", "phrase"),

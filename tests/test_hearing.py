@@ -47,6 +47,14 @@ def test_a_sound_that_begins_late_is_shown_from_there(tmp_path, small_weights):
     assert wave[:len(wave) // 3].min() > 0
 
 
+def test_a_sound_is_not_silent_for_the_sake_of_its_preview(tmp_path, small_weights):
+    path, y = str(tmp_path / "faint.flac"), np.concatenate([np.zeros(6 * 16_000), 0.004 * harmonic(60)])
+    y[3 * 16_000] = 6e-6  # within 60 dB of what follows, and yet nothing
+    soundfile.write(path, y, 16_000, subtype="PCM_24")
+    shown, sr = soundfile.read(io.BytesIO(hearing.hear(path, str(small_weights), "", True)[3]))
+    assert np.abs(shown[:sr // 4]).max() > 1e-4
+
+
 def test_a_short_mp3_is_its_own_preview_and_a_long_sound_is_cut(tmp_path, small_weights, monkeypatch):
     short, long = str(tmp_path / "short.mp3"), str(tmp_path / "long.flac")
     soundfile.write(short, harmonic(60), 16_000)

@@ -2,11 +2,14 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
+from multiprocessing import get_context
 
 import pytest
 
-from dml_lib import hearing, intake
+from dml_lib import hearing, intake, library, paths
 from dml_lib.intake import walk
 
 
@@ -48,6 +51,42 @@ def test_a_worker_that_dies_between_two_blocks_costs_only_its_file(tmp_path, mon
         heard |= dict(zip(block, found))
     assert [i for i, each in heard.items() if isinstance(each, str)] == [5] and len(heard) == 8
     assert heard[5] == "the process that listened to it crashed"
+
+
+def test_a_file_that_crashed_is_tried_again(folder, small_weights, tmp_path, monkeypatch):
+    hears = hearing.hear_many
+    for listens, there in ((dies, False), (hears, True)):
+        monkeypatch.setattr(hearing, "hear_many", listens)
+        table = library.update([folder], tmp_path / "map", small_weights, audio=False, progress=False, say=str)
+        assert table["path"].str.endswith("take 1.wav").any() == there
+
+
+SCRIPT = """
+import sys
+from dml_lib import library
+library.update([sys.argv[1]], sys.argv[2], sys.argv[3], progress=False)
+"""
+
+
+def test_a_script_that_starts_itself_again_is_told_so(folder, small_weights, tmp_path):
+    (tmp_path / "script.py").write_text(SCRIPT)
+    call = [sys.executable, tmp_path / "script.py", folder, tmp_path / "map", small_weights]
+    done = subprocess.run(call, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(paths.ROOT)})
+    assert done.returncode == 1 and "a script needs `if __name__" in done.stderr.splitlines()[-1]
+    assert not list((tmp_path / "map").glob("frames/*/*/index.parquet"))
+
+
+def test_what_ends_its_workers_leaves_other_processes_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(hearing, "hear_many", dies_or_counts)
+    other = get_context("spawn").Process(target=time.sleep, args=(60,))
+    other.start()
+    heard = intake._tasks([str(tmp_path / f"take {i}") for i in range(3)], "", "", False, None, False)
+    next(heard)
+    with pytest.raises(KeyboardInterrupt):
+        heard.throw(KeyboardInterrupt)
+    other.join(1)
+    assert other.exitcode is None
+    other.kill()
 
 
 def test_labels_are_read_without_listening(tmp_path, monkeypatch):

@@ -149,6 +149,13 @@ def test_a_map_has_three_dimensions(folder, tmp_path):
         update([folder], tmp_path / "map", tmp_path / "wide.safetensors", progress=False, say=str)
 
 
+def test_the_page_keeps_the_time_of_the_network(folder, tmp_path):
+    cfg = Config.preset("fast", hop_length=400, gain=20.0, size="small")
+    save_weights(tmp_path / "quick.safetensors", train.untrained(cfg, "ours"), cfg, "ours")
+    update([folder], tmp_path / "map", tmp_path / "quick.safetensors", progress=False, say=str)
+    assert '"frame_s": 0.025' in (tmp_path / "map" / "data.js").read_text()
+
+
 def test_a_map_within_its_folder_does_not_map_itself(mapped, folder):
     first, _ = mapped(out=folder / "map")
     again, said = mapped(out=folder / "map")

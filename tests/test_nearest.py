@@ -141,7 +141,7 @@ BAD = [
     (Z[:, 0], Y, r"expected embeddings \(n, n_dims\) and labels \(n,\), found \(6,\) and \(6,\)"),
     (Z, Y[:5], r"found \(6, 3\) and \(5,\)"),
     (Z, Y[:, None], r"found \(6, 3\) and \(6, 1\)"),
-    (Z, Y.astype(float), "expected integer label codes of at least 0, found float64: drop unlabeled points first"),
+    (Z, Y.astype(float), "expected integer label codes of at least 0, found float64: drop unlabeled points"),
     (Z, Y - 100, "expected integer label codes of at least 0"),
 ]
 

@@ -4,7 +4,9 @@ import ast
 import re
 
 import nbformat
+import numpy as np
 import pytest
+import soundfile
 
 from dml_lib import comparison, experiments, paper_scale, paths, results
 from dml_lib.book import CHAPTERS
@@ -101,6 +103,18 @@ def test_no_typed_decimals_in_pages(page):
 
 def test_the_decimal_check_finds_one():
     assert TYPED_DECIMAL.findall(prose("an accuracy of 0.87 on `0.5` and $0.3$")) == ["0.87"]
+
+
+def test_the_example_of_the_api_page_runs(tmp_path, monkeypatch, capsys):
+    code = re.search(r"```python\n(.*?)```", (paths.CHAPTERS / "api.md").read_text(), flags=re.S)[1]
+    t, names, run = np.arange(8_000), ["oud", "kora"] * 6, paths.Run
+    for i, name in enumerate(names):
+        soundfile.write(tmp_path / f"{i}.wav", np.sin(t * (0.2 + 0.3 * (name == "oud"))) * np.exp(-t / (1_000 + 200 * i)), 16_000)
+    (tmp_path / "list.csv").write_text("path,instrument\n" + "".join(f"{i}.wav,{name}\n" for i, name in enumerate(names)))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(paths, "Run", lambda name: run(name, str(tmp_path / "run")))
+    exec(code, {"__name__": "__main__"})
+    assert ast.literal_eval(capsys.readouterr().out)["knn"] == 1  # one tone each
 
 
 def test_small_notebook_gives_its_stored_outputs(nb_regression):

@@ -52,6 +52,11 @@ def test_a_moment_is_compared_with_moments(library):
     assert [tuple(each) for each in found[["distance", "at_s"]].to_numpy()] == [pytest.approx(slow[s], abs=1e-6) for s in found["sound_id"]]
 
 
+def test_an_instrument_of_ones_own_is_found_by_its_name(library):
+    table = library.table.assign(instrument=["my-oud"] + ["flute"] * (len(library.table) - 1))
+    assert np.flatnonzero(query.fitting(table, instrument="My Oud")).tolist() == [0]
+
+
 @pytest.mark.parametrize("at, seconds", [("0.1", 0.1), ("0.1s", 0.1), ("0:00:0.1s", 0.1), ("1:05", 65.0), ("1:00:05.5", 3605.5)])
 def test_a_moment_is_written_as_musicians_do(library, at, seconds, monkeypatch):
     asked = []

@@ -141,6 +141,11 @@ def test_transposed_sounds_play_too_and_cues_say_how(wide, glide, space):
     assert heard
     banned = sorted(set(cues["sound"] % len(table)))[:3]
     assert not set(wide.cues(wide.play(glide, banned=banned))["sound"] % len(table)) & set(banned)
+    for bad in (["flute"], [10 ** 6], [-1]):
+        with pytest.raises(ValueError, match="expected rows of the table of sounds that may not be played, found"):
+            wide.play(glide, banned=bad)
+    with pytest.raises(ValueError, match="expected a duration above 0 s, found -2"):
+        wide.play(glide, seconds=-2)
 
 
 def test_a_sound_alone_plays_the_note_beside_its_own(space):

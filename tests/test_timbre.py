@@ -85,11 +85,13 @@ def test_listening_tests_are_analyzed_in_sorted_order(tests, tmp_path):
     values = timbre.evaluate(z, data.table["test"], said)
     each = [timbre.agreement(cdist(z[i:i + 4], z[i:i + 4]), said[t])[0] for i, t in ((0, "A1999"), (4, "B2001"))]
     assert values["spearman"] == pytest.approx(np.concatenate(each).mean())
+    alone, of_one = timbre.listening_tests(tests / "A1999", cfg, paths.Run("t", str(tmp_path / "run")))
+    assert list(of_one) == ["A1999"] and np.array_equal(alone.frames, data.frames[:len(alone.frames)])
 
 
 def test_folders_without_tests_and_sounds_that_cannot_be_used(tests, tmp_path):
     with pytest.raises(ValueError, match="expected folders with sounds and dissimilarity.txt in .*, found none"):
-        timbre.listening_tests(tests / "A1999", Config(), paths.Run("t", str(tmp_path / "run")))
+        timbre.listening_tests(tmp_path / "run", Config(), paths.Run("t", str(tmp_path / "run")))
     (tests / "A1999" / "2.wav").write_text("not a sound")
     with pytest.raises(ValueError, match="A1999/2.wav.* cannot be used .*: a test needs all its sounds"):
         timbre.listening_tests(tests, Config(threads=1), paths.Run("t", str(tmp_path / "run")))

@@ -116,7 +116,7 @@ def test_the_origin_penalty_of_the_scheme_is_part_of_the_papers_loss(make_datase
     dataset.table["note_number"] = 60 + np.arange(40) % 4  # as the instruments: both schemes draw the same triplets
     change = {}
     for scheme in ("instrument", "pitch"):
-        settings = cfg.with_(paper_iterations=1, margin_pos=100.0, margin_neg=-1.0, learning_rate=1.0)
+        settings = cfg.with_(paper_iterations=1, margin_pos=100.0, margin_neg=0.0, learning_rate=1.0)
         model, history = train(settings, scheme, "paper", dataset, progress=False)
         change[scheme] = (weights(model) - start).double()
         assert 0 < history.loss[0][1] < 1e-4

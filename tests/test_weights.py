@@ -120,12 +120,20 @@ def test_the_network_of_a_scheme_is_looked_for_where_it_may_be(model, cfg, tmp_p
     with pytest.raises(ValueError, match="expected one of instrument"):
         paths.find_weights("pich")
     for file in (paths.Run("fast").weights("pitch", "ours"), run.weights("pitch", "ours")):
-        save_weights(file, model, cfg, "ours")
+        save_weights(file, model, cfg, "paper")
     assert paths.find_weights("pitch") == paths.Run("fast").weights("pitch", "ours")
-    save_weights(shipped / "pitch.safetensors", model, cfg, "ours")
+    save_weights(shipped / "pitch.safetensors", model, cfg, "paper")
     assert paths.find_weights("pitch") == shipped / "pitch.safetensors"
     assert paths.find_weights("pitch", run) == run.weights("pitch", "ours")
     assert paths.find_weights(str(run.weights("pitch", "ours"))) == run.weights("pitch", "ours")
+    with pytest.raises(ValueError, match="expected a file of weights, found none at .*gone.safetensors"):
+        paths.find_weights(tmp_path / "gone.safetensors")
+
+
+def test_a_network_of_other_settings_is_not_written(model, cfg, tmp_path):
+    with pytest.raises(WeightsMismatch, match="expected the network of recipe 'paper' with these settings, found another"):
+        save_weights(tmp_path / "a.safetensors", model, cfg.with_(n_dims=8), "paper")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_card_says_how_to_open_its_file(model, cfg, tmp_path):

@@ -15,10 +15,7 @@ import shutil
 import stat
 import subprocess
 import tempfile
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 from numbers import Real
 from pathlib import PurePath
 
@@ -174,44 +171,3 @@ def prepared(y, sr, target):
 def resample(y, sr, target):
     """Bring mono samples from `sr` to `target` Hz, float32."""
     return soxr.resample(y, sr, target).astype(np.float32)
-
-
-def decode_many(paths, sr=16000, workers=None):
-    """Decode files in parallel, in the order given; a bad file is a row with a reason, never the end.
-
-    Threads, because libsndfile and soxr release the interpreter lock: they decode a fifth more files a second than
-    processes, which pickle every result, and no worker can die and take the queue along.
-
-    Parameters
-    ----------
-    paths : iterable of path
-        Read lazily; two files per worker are under way or waiting at any time.
-    sr : int, in Hz
-    workers : int, optional; one per core if not given
-
-    Yields
-    ------
-    path : path, as given
-    samples : np.ndarray, shape (n_samples,), float32, or None
-    reason : str or None
-        Exactly one of `samples` and `reason` is None.
-    """
-    def attempt(path):
-        try:
-            return path, decode(path, sr)[0], None
-        except DecodeError as error:
-            return path, None, str(error)
-        except Exception as error:  # of any kind: the other files must go on
-            return path, None, f"{type(error).__name__}: {error}"
-
-    paths, workers = iter(paths), workers or os.cpu_count() or 1
-    with ThreadPoolExecutor(workers) as pool:
-        pending = deque(pool.submit(attempt, path) for path in islice(paths, 2 * workers))
-        try:
-            while pending:
-                result = pending.popleft().result()
-                pending.extend(pool.submit(attempt, path) for path in islice(paths, 1))
-                yield result
-        finally:  # the reader may stop early
-            for future in pending:
-                future.cancel()

@@ -26,7 +26,7 @@ import numpy as np
 import pandas as pd
 
 from .decode import is_audio_name
-from .labels import NSYNTH, Labels, parse_name, parse_note
+from .labels import NSYNTH, Labels, parse_name, parse_note, slug_of
 
 MAP_MARK = ".dml_map"  # in a map from its first moment
 KINDS = ("note", "phrase", "percussion")
@@ -124,7 +124,7 @@ def _read(path):
     except (OSError, csv.Error, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: expected a CSV table in UTF-8, found {error}: save it as CSV") from None
     if "path" not in columns:
-        raise ValueError(f"{path}: expected a column 'path', found {', '.join(columns) or 'none'}: rename one")
+        raise ValueError(f"{path}: expected a column 'path', found {', '.join(columns) or 'none'}: rename one, or separate columns by commas")
     rows, seen = [row for row in rows if any(row.values())], set()
     for row in rows:
         place = row["path"] and os.path.normpath(row["path"])
@@ -143,8 +143,8 @@ def _labels(row):
     """Labels of a manifest row: its columns, and the file's name for what it has no column for."""
     said = parse_name(row["path"])
     if "instrument" in row:
-        word = _said(f"{row['instrument']} A4")  # beside a note, short names count
-        said = replace(said, instrument=word.instrument, kind="phrase" if said.kind == "phrase" else word.kind)
+        kind = _said(f"{row['instrument']} A4").kind
+        said = replace(said, instrument=slug_of(row["instrument"]), kind="phrase" if said.kind == "phrase" else kind)
     for field in {"dynamics", "articulation"} & set(row):
         said = replace(said, **{field: getattr(_said(f"violin A4 {row[field]}"), field)})
     if column := next((name for name in NOTE_COLUMNS if name in row), None):
@@ -176,8 +176,8 @@ def manifest_table(path, library=None, source_family=None, checksum=checksum):
     path : path
         A header, then a sound a row. Columns: `path` (relative to the CSV file) and, where known, `instrument`,
         `note_number` or `midi` or `note` (a MIDI number, or a name such as A#4), `dynamics`, `articulation`, `kind`.
-        Words are read as in file names, and what cannot be read is no label; a label that has no column comes from the
-        file's name.
+        Words are read as in file names, and what cannot be read is no label, but an instrument that we do not know is one
+        of its own; a label that has no column comes from the file's name.
     library, source_family : str, optional
         The name of the CSV file, and the library, if not given.
     checksum : callable

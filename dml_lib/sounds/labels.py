@@ -141,6 +141,20 @@ def _number(match):
     return number if 0 <= number <= 127 else None
 
 
+def slug_of(word):
+    """The slug of an instrument by any of its names, and of what is no instrument that we know, such as `my-oud`; None for nothing.
+
+    Parameters
+    ----------
+    word : str
+    """
+    word = word.replace("/", " ")
+    known = parse_name(f"{word} A4.wav").instrument  # beside a note, short names count
+    if known or _instruments(word)[0]:  # two say nothing
+        return known
+    return re.sub(r"[\W_]+", "-", unicodedata.normalize("NFKC", word).lower()).strip("-") or None
+
+
 def parse_note(text):
     """MIDI number of a note written alone: "A4", "As4", "A#4", "Bb3", "a-sharp-4", "C-1", "midi 69", "m69".
 
