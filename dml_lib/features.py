@@ -55,7 +55,7 @@ class ConstantQ(torch.nn.Module):
     Raises
     ------
     ValueError
-        If a filter exceeds the Nyquist frequency.
+        A filter exceeds the Nyquist frequency, or nothing is left of a size.
 
     Source
     ------
@@ -65,6 +65,9 @@ class ConstantQ(torch.nn.Module):
     def __init__(self, sr: int = 16000, hop_length: int = 800, fmin: float = 27.5, n_bins: int = 192,
                  bins_per_octave: int = 24, filter_scale: float = 1.5, window: str = "cosine"):
         super().__init__()
+        sizes = sr, hop_length, fmin, n_bins, bins_per_octave, filter_scale
+        if not min(sizes) > 0:
+            raise ValueError(f"expected rates, sizes and a scale above 0, found {sizes}")
         self.hop_length, self.n_bins = hop_length, n_bins
         freqs, design = _design(fmin, n_bins, bins_per_octave, filter_scale, window)
         cutoff = librosa.filters.wavelet_lengths(freqs=freqs, sr=sr, **design)[1] / sr

@@ -193,6 +193,9 @@ def test_forward_refuses(cq, y, match):
 
 
 def test_refuses_bins_above_nyquist():
+    for nothing in ("sr", "hop_length", "fmin", "n_bins", "bins_per_octave", "filter_scale"):
+        with pytest.raises(ValueError, match="expected rates, sizes and a scale above 0, found"):
+            ConstantQ(**{nothing: 0})
     with pytest.raises(ValueError, match="Nyquist frequency, 4000 Hz, found .* lower fmin or n_bins"):
         ConstantQ(sr=8000)
 
