@@ -214,7 +214,7 @@ def analyze(table, cfg, run, progress=True):
                     bar.update(len(block))
             except BrokenExecutor:
                 can_start()
-                raise RuntimeError("a process that analyzed sounds crashed: run it again, it goes on where it was") from None
+                raise RuntimeError("a process that analyzed sounds crashed: run it again, it goes on where it was; if it ends there again, a sound is to blame") from None
     index = store.index().set_index("key").loc[keys]
     good = (index["reason"] == "").to_numpy()
     bad = table[~good].assign(reason=index["reason"].to_numpy()[~good]).reset_index(drop=True)

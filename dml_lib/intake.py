@@ -221,7 +221,7 @@ def _tasks(paths, weights, digest, audio, executor, progress):
                     yield block, found
                     bar.update(len(block))
     except BaseException:
-        for process in set(active_children()).difference(others):
+        for process in set(active_children()).difference(others) if executor is None else ():
             process.terminate()  # what is under way is heard again in the next run
         raise
     finally:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 import pytest
@@ -78,12 +79,18 @@ def test_a_script_that_starts_itself_again_is_told_so(folder, small_weights, tmp
 
 def test_what_ends_its_workers_leaves_other_processes_alone(tmp_path, monkeypatch):
     monkeypatch.setattr(hearing, "hear_many", dies_or_counts)
-    other = get_context("spawn").Process(target=time.sleep, args=(60,))
+    other = get_context("spawn").Process(target=time.sleep, args=(60,), daemon=True)
     other.start()
     heard = intake._tasks([str(tmp_path / f"take {i}") for i in range(3)], "", "", False, None, False)
     next(heard)
     with pytest.raises(KeyboardInterrupt):
         heard.throw(KeyboardInterrupt)
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:  # one that the caller brings
+        heard = intake._tasks([str(tmp_path / f"take {i}") for i in range(3)], "", "", False, pool, False)
+        next(heard)
+        with pytest.raises(KeyboardInterrupt):
+            heard.throw(KeyboardInterrupt)
+        assert pool.submit(len, "abc").result() == 3
     other.join(1)
     assert other.exitcode is None
     other.kill()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies as st
 
-from dml_lib.sounds.labels import (CODES, EVERYDAY, INSTRUMENTS, NSYNTH, PERCUSSION, Labels, note_name, parse_name,
+from dml_lib.sounds.labels import (CODES, EVERYDAY, INSTRUMENTS, NSYNTH, PERCUSSION, Labels, note_name, parse_name, slug_of,
                                    parse_note)
 
 SLUGS = set("""alto-sax baritone-sax bassoon cello clarinet distorted-guitar double-bass english-horn flute french-horn
@@ -207,3 +207,11 @@ def test_generaluser_is_fully_labeled(data):
     for path in paths:
         instrument, note, _ = path.stem.split("_")
         assert parse_name(path) == Labels(instrument, parse_note(note))
+
+
+@pytest.mark.parametrize("word, slug", [
+    ("Violoncello", "cello"), ("vln.", "violin"), ("My Oud", "my-oud"), ("kazoo", "kazoo"), ("flute/oboe", None), ("", None), ("N/A", None),
+    ("unknown", None), ("?", None),
+])
+def test_an_instrument_that_is_unknown_keeps_its_name(word, slug):
+    assert slug_of(word) == slug

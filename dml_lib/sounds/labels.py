@@ -81,6 +81,8 @@ ARTICULATIONS = {
     "sustain": "sus|sustained", "staccatissimo": "", "marcato": "", "trill": "",
 }
 
+UNSAID = {"", "n-a", "na", "nan", "none", "null", "unknown"}  # what tables say where they say nothing
+
 PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 START, END = r"(?<![^\W_])", r"(?![^\W_])"  # no letter and no digit next to it
 # No "s" after E and B: "Es4" is German for E flat.
@@ -152,7 +154,8 @@ def slug_of(word):
     known = parse_name(f"{word} A4.wav").instrument  # beside a note, short names count
     if known or _instruments(word)[0]:  # two say nothing
         return known
-    return re.sub(r"[\W_]+", "-", unicodedata.normalize("NFKC", word).lower()).strip("-") or None
+    own = re.sub(r"[\W_]+", "-", unicodedata.normalize("NFKC", word).lower()).strip("-")
+    return own if own not in UNSAID else None
 
 
 def parse_note(text):
